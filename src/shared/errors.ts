@@ -1,0 +1,114 @@
+/**
+ * The one error catalogue. Every error a user can meet has a code here, how it ends a command and whether trying the
+ * same thing again can help. The message says problem, reason and remedy.
+ */
+
+/** How a command ends on an error: `failed` 1, `usage` 2, `refused` 3 (unsupported, damaged or unsafe input). */
+export type ErrorClass = 'failed' | 'usage' | 'refused';
+
+interface CatalogueEntry {
+  readonly class: ErrorClass;
+  /** True when the same call may succeed later without anybody acting. */
+  readonly retryable: boolean;
+  /** What the operator should do; used unless the place that throws knows better. */
+  readonly remedy: string;
+}
+
+const CATALOGUE = {
+  // general
+  internal: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'This is a fault of the program: please report it with the log.',
+  },
+  usage: { class: 'usage', retryable: false, remedy: 'Run the command with --help.' },
+  aborted: { class: 'failed', retryable: true, remedy: 'Run it again.' },
+  // configuration
+  configNotFound: { class: 'usage', retryable: false, remedy: 'Name the configuration file that exists.' },
+  configMalformed: { class: 'usage', retryable: false, remedy: 'Correct the JSON text.' },
+  configInvalid: { class: 'usage', retryable: false, remedy: 'Correct the setting.' },
+  settingMissing: { class: 'usage', retryable: false, remedy: 'Set the application setting.' },
+  // storage
+  storageNotFound: { class: 'failed', retryable: false, remedy: 'Check the path.' },
+  storageChanged: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'Run it again: the file was replaced while it was read.',
+  },
+  storageForbidden: { class: 'failed', retryable: false, remedy: 'Grant the identity read access.' },
+  storageUnavailable: { class: 'failed', retryable: true, remedy: 'Run it again later.' },
+  // Delta
+  notADeltaTable: { class: 'refused', retryable: false, remedy: 'Name the folder that holds _delta_log.' },
+  logDamaged: { class: 'refused', retryable: false, remedy: 'Repair the table with the engine that writes it.' },
+  versionNotFound: { class: 'refused', retryable: false, remedy: 'Choose a version that the log still holds.' },
+  unsupportedFeature: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Drop the table feature with the engine that writes it.',
+  },
+  catalogManaged: { class: 'refused', retryable: false, remedy: 'Read the table through its catalog.' },
+  dataFileMissing: { class: 'refused', retryable: false, remedy: 'Restore the file or the table.' },
+  dataFileDamaged: { class: 'refused', retryable: false, remedy: 'Restore the file or the table.' },
+  deletionVectorDamaged: { class: 'refused', retryable: false, remedy: 'Restore the deletion vector or the table.' },
+  changeFeedUnavailable: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Read from a version at which the feed is on, or compare snapshots.',
+  },
+  unsafePath: { class: 'refused', retryable: false, remedy: 'Only files inside the table folder are read.' },
+  // mapping
+  columnUnknown: { class: 'refused', retryable: false, remedy: 'Name a column of the table.' },
+  mappingInvalid: { class: 'refused', retryable: false, remedy: 'Correct the mapping.' },
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** Every code of the catalogue. Codes are a contract: they appear in logs, dead letters and alerts. */
+export type ErrorCode = keyof typeof CATALOGUE;
+
+/** What the place that throws knows: the problem, why it is one, and (if better than the catalogue's) the remedy. */
+export interface ErrorDetail {
+  readonly problem: string;
+  readonly reason?: string;
+  readonly remedy?: string;
+  readonly cause?: unknown;
+  /** Overrides the catalogue where the same code can be passing or final. */
+  readonly retryable?: boolean;
+}
+
+/** The only error class thrown on purpose. `message` is problem, reason and remedy in one line. */
+export class SyncError extends Error {
+  readonly code: ErrorCode;
+  readonly problem: string;
+  readonly reason: string | undefined;
+  readonly remedy: string;
+  readonly retryable: boolean;
+  readonly class: ErrorClass;
+
+  constructor(code: ErrorCode, detail: ErrorDetail) {
+    const entry: CatalogueEntry = CATALOGUE[code];
+    const remedy = detail.remedy ?? entry.remedy;
+    const sentences = [detail.problem, detail.reason, remedy].filter((text) => text !== undefined && text !== '');
+    super(sentences.join(' '), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.name = 'SyncError';
+    this.code = code;
+    this.problem = detail.problem;
+    this.reason = detail.reason;
+    this.remedy = remedy;
+    this.retryable = detail.retryable ?? entry.retryable;
+    this.class = entry.class;
+  }
+}
+
+/** Every code with its entry, for documentation and tests. */
+export function errorCatalogue(): Readonly<Record<ErrorCode, CatalogueEntry>> {
+  return CATALOGUE;
+}
+
+/** Turns anything thrown into a SyncError; what was not thrown on purpose becomes `internal`. */
+export function toSyncError(thrown: unknown): SyncError {
+  if (thrown instanceof SyncError) return thrown;
+  if (thrown instanceof Error && thrown.name === 'AbortError') {
+    return new SyncError('aborted', { problem: 'The work was stopped.', cause: thrown });
+  }
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SyncError('internal', { problem: `Unexpected error: ${text}`, cause: thrown });
+}
