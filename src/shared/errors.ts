@@ -59,6 +59,16 @@ const CATALOGUE = {
   // mapping
   columnUnknown: { class: 'refused', retryable: false, remedy: 'Name a column of the table.' },
   mappingInvalid: { class: 'refused', retryable: false, remedy: 'Correct the mapping.' },
+  // epochs
+  epochStale: { class: 'failed', retryable: false, remedy: 'Nothing is to be done: another epoch took over.' },
+  stateContended: { class: 'failed', retryable: true, remedy: 'Run it again.' },
+  nothingHeld: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
+  planStale: { class: 'failed', retryable: false, remedy: 'Look at the status and approve the plan that is held now.' },
+  planDamaged: { class: 'failed', retryable: false, remedy: 'Ask for a resync of the table.' },
+  tableUnknown: { class: 'usage', retryable: false, remedy: 'Name a table of the synchronisation configuration.' },
+  // local functions host
+  portTaken: { class: 'failed', retryable: false, remedy: 'Choose a free port, or 0 for any.' },
+  appLoadFailed: { class: 'failed', retryable: false, remedy: 'Build the app and correct what stops it from loading.' },
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Every code of the catalogue. Codes are a contract: they appear in logs, dead letters and alerts. */

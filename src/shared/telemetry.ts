@@ -22,6 +22,19 @@ const EVENTS = {
   leaseLost: { id: 310, level: 'warn' },
   partitionsChanged: { id: 320, level: 'info' },
   requestRefused: { id: 400, level: 'warn' },
+  hostReady: { id: 500, level: 'info' },
+  hostStopped: { id: 501, level: 'info' },
+  hostProblem: { id: 502, level: 'warn' },
+  workerStarted: { id: 503, level: 'debug' },
+  workerExited: { id: 504, level: 'warn' },
+  triggerNotDriven: { id: 505, level: 'warn' },
+  functionLogged: { id: 510, level: 'info' },
+  functionFailed: { id: 511, level: 'warn' },
+  functionTimedOut: { id: 512, level: 'error' },
+  messagePoisoned: { id: 513, level: 'error' },
+  orchestrationFailed: { id: 514, level: 'error' },
+  orchestrationCompleted: { id: 515, level: 'debug' },
+  faultInjected: { id: 516, level: 'info' },
 } as const satisfies Record<string, { id: number; level: LogLevel }>;
 
 export type LogEvent = keyof typeof EVENTS;
