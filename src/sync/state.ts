@@ -1,0 +1,336 @@
+/**
+ * The state document of a target: the one place of truth about what the container has reached and who works on it.
+ * Every transition is a pure function from state to state; the store applies it by `ifMatch`.
+ */
+import { SyncError } from '../shared/errors.ts';
+
+/** Bumped when a reader of the previous version could misunderstand the document. */
+export const STATE_FORMAT = 1;
+
+export type EpochKind = 'snapshot' | 'changes' | 'reconcile' | 'verify';
+
+/** Stages of an epoch in the order they may appear; each is sealed before the next begins. */
+export type StageName = 'uniqueKeys' | 'shuffle' | 'count' | 'apply';
+
+/** What the container equals: a table version under a mapping. */
+export interface Checkpoint {
+  readonly version: number;
+  /** ETag and SHA-256 of that version's commit file; null when the log no longer had it. */
+  readonly commitEtag: string | null;
+  readonly commitHash: string | null;
+  /** Milliseconds since 1970. */
+  readonly commitTimestamp: number;
+  /** `metaData.id`. */
+  readonly tableId: string;
+  /** Name of the context blob (schema, mapping) under which the documents were written. */
+  readonly context: string;
+  /** Hash of the table's mapping configuration: a change is noticed without reading the context. */
+  readonly configurationHash: string;
+  readonly mappingFingerprint: string;
+  /** Cosmos' id of the container: another one means it was dropped and created again. */
+  readonly containerRid: string;
+  readonly epoch: number;
+  /** Documents the container should hold, counted from answers; an estimate once ambiguous answers occurred. */
+  readonly documents: number;
+  /** When the checkpoint was reached, milliseconds since 1970. */
+  readonly syncedAt: number;
+}
+
+/** A slice that may be writing; another epoch's slices wait until it ended or `until` has passed. */
+export interface Registration {
+  readonly slice: string;
+  readonly epoch: number;
+  readonly chunk: number;
+  /** Milliseconds since 1970; slice time plus request timeout. */
+  readonly until: number;
+}
+
+/** Why an epoch waits for a person, or for a better head. */
+export interface Hold {
+  readonly code: HoldCode;
+  readonly reason: string;
+  readonly remedy: string;
+  readonly since: number;
+}
+
+export type HoldCode =
+  | 'tooManyDeletes'
+  | 'emptySource'
+  | 'tableRecreated'
+  | 'tableVanished'
+  | 'mappingChanged'
+  | 'containerReplaced'
+  | 'containerNotEmpty'
+  | 'keyNotUnique'
+  | 'schemaDrift'
+  | 'tooManyDeadLetters'
+  | 'ruCeiling'
+  | 'durationCeiling'
+  | 'chunkFailed';
+
+/** The epoch that is planned, held or under way. */
+export interface CurrentEpoch {
+  readonly epoch: number;
+  readonly planId: string;
+  readonly kind: EpochKind;
+  /** Version the container has; null before the first load. */
+  readonly from: number | null;
+  readonly to: number;
+  readonly why: string;
+  /** `claimed`: nothing written yet. `applying`: writes may have happened, so this plan is finished or remembered as dirty. */
+  readonly phase: 'claimed' | 'applying';
+  readonly stage: StageName;
+  readonly driver: { readonly id: string; readonly until: number };
+  readonly progress: { readonly done: number; readonly of: number; readonly at: number };
+  /** Set while the epoch waits, or waited until it was approved. */
+  readonly hold?: Hold;
+  /** Who approved this very plan. */
+  readonly approval?: { readonly by: string; readonly at: number };
+  readonly startedAt: number;
+}
+
+/** Versions whose writes may be partly in the container after an epoch that was given up. */
+export interface DirtyRange {
+  readonly from: number | null;
+  readonly to: number;
+}
+
+export interface SyncState {
+  readonly format: number;
+  readonly target: string;
+  /** Number of the last completed epoch; 0 before the first. */
+  readonly epoch: number;
+  readonly checkpoint: Checkpoint | null;
+  readonly current: CurrentEpoch | null;
+  readonly registrations: readonly Registration[];
+  readonly dirty: DirtyRange | null;
+  /** Blob of identities that the next epoch writes unconditionally, and how many. */
+  readonly forced: { readonly blob: string; readonly count: number } | null;
+  readonly pause: { readonly by: string; readonly at: number } | null;
+  /** A reconcile or verify that an operator asked for. */
+  readonly request: { readonly kind: 'reconcile' | 'verify'; readonly by: string; readonly at: number } | null;
+  /** A plan an operator refused; the same plan is not offered again at this head. */
+  readonly rejected: { readonly planId: string; readonly by: string; readonly at: number } | null;
+  /** Deletes applied per hour since 1970, for the rolling-day guard. */
+  readonly deletesByHour: Readonly<Record<string, number>>;
+  /** When an empty source was first seen, for its settle time. */
+  readonly emptySince: number | null;
+}
+
+export function initialState(target: string): SyncState {
+  return {
+    format: STATE_FORMAT,
+    target,
+    epoch: 0,
+    checkpoint: null,
+    current: null,
+    registrations: [],
+    dirty: null,
+    forced: null,
+    pause: null,
+    request: null,
+    rejected: null,
+    deletesByHour: {},
+    emptySince: null,
+  };
+}
+
+/** What a claim needs to know of the plan. */
+export interface Claim {
+  readonly planId: string;
+  readonly kind: EpochKind;
+  readonly from: number | null;
+  readonly to: number;
+  readonly why: string;
+  readonly firstStage: StageName;
+  readonly chunks: number;
+  readonly hold?: Hold;
+}
+
+/** How long a driver that stops reporting keeps its epoch, in milliseconds. */
+export const DRIVER_TERM_MS = 120_000;
+
+/** True while the epoch waits for a person: it has a hold that nobody approved. */
+export function isHeld(current: CurrentEpoch): boolean {
+  return current.hold !== undefined && current.approval === undefined;
+}
+
+/** True when somebody else drives the current epoch and has reported lately. */
+export function isBusy(state: SyncState, driver: string, now: number): boolean {
+  const current = state.current;
+  return current !== null && !isHeld(current) && current.driver.id !== driver && current.driver.until > now;
+}
+
+/** Claims epoch n+1 with this plan. Replaces a held or merely claimed epoch, never one that is applying. */
+export function claim(state: SyncState, plan: Claim, driver: string, now: number): SyncState {
+  if (state.current?.phase === 'applying') {
+    throw new SyncError('internal', {
+      problem: `Epoch ${state.current.epoch} of ${state.target} is applying and cannot be replaced.`,
+    });
+  }
+  const same = state.current?.planId === plan.planId ? state.current : null;
+  const current: CurrentEpoch = {
+    epoch: state.epoch + 1,
+    planId: plan.planId,
+    kind: plan.kind,
+    from: plan.from,
+    to: plan.to,
+    why: plan.why,
+    phase: 'claimed',
+    stage: plan.firstStage,
+    driver: { id: driver, until: now + DRIVER_TERM_MS },
+    progress: { done: 0, of: plan.chunks, at: now },
+    startedAt: now,
+    ...(plan.hold === undefined ? {} : { hold: { ...plan.hold, since: same?.hold?.since ?? plan.hold.since } }),
+    ...(same?.approval === undefined ? {} : { approval: same.approval }),
+  };
+  return { ...state, current };
+}
+
+/** The same driver, or a new one after the old one's term, goes on with the plan that is there. */
+export function takeOver(state: SyncState, driver: string, now: number): SyncState {
+  const current = currentOf(state);
+  return { ...state, current: { ...current, driver: { id: driver, until: now + DRIVER_TERM_MS } } };
+}
+
+/** A stage begins. `apply` makes the epoch `applying`: from here on it is finished or remembered. */
+export function enterStage(state: SyncState, planId: string, stage: StageName, chunks: number, now: number): SyncState {
+  const current = currentPlan(state, planId);
+  const phase = stage === 'apply' ? 'applying' : current.phase;
+  return { ...state, current: { ...current, stage, phase, progress: { done: 0, of: chunks, at: now } } };
+}
+
+/** The epoch waits from now on, even if an earlier hold of it was approved. */
+export function hold(state: SyncState, planId: string, reason: Hold): SyncState {
+  const { approval: _approval, ...current } = currentPlan(state, planId);
+  return { ...state, current: { ...current, hold: reason } };
+}
+
+/** Registers a slice that is about to write, or null when its epoch is no longer current (the slice is stale). */
+export function register(state: SyncState, planId: string, registration: Registration): SyncState | null {
+  if (state.current?.planId !== planId || isHeld(state.current) || state.pause !== null) return null;
+  const others = state.registrations.filter((other) => other.slice !== registration.slice);
+  return { ...state, registrations: [...others, registration] };
+}
+
+/** Slices of other epochs that may still be writing at `now`. */
+export function olderRegistrations(state: SyncState, epoch: number, now: number): readonly Registration[] {
+  return state.registrations.filter((registration) => registration.epoch !== epoch && registration.until > now);
+}
+
+/** A slice ended; also forgets registrations whose time has passed. */
+export function unregister(state: SyncState, slice: string, now: number): SyncState {
+  return { ...state, registrations: state.registrations.filter((other) => other.slice !== slice && other.until > now) };
+}
+
+/** Chunks of the current stage that are done; keeps the driver's term alive. */
+export function reportProgress(state: SyncState, planId: string, done: number, now: number): SyncState {
+  const current = currentPlan(state, planId);
+  return {
+    ...state,
+    current: {
+      ...current,
+      progress: { ...current.progress, done, at: now },
+      driver: { ...current.driver, until: now + DRIVER_TERM_MS },
+    },
+  };
+}
+
+const HOUR_MS = 3_600_000;
+
+/** The epoch is done: its checkpoint becomes the target's. Finding itself already done changes nothing. */
+export function complete(
+  state: SyncState,
+  planId: string,
+  checkpoint: Checkpoint,
+  result: { readonly deletes: number; readonly forced: SyncState['forced']; readonly now: number },
+): SyncState {
+  const current = currentPlan(state, planId);
+  const hour = Math.floor(result.now / HOUR_MS);
+  const deletesByHour: Record<string, number> = {};
+  for (const [key, count] of Object.entries(state.deletesByHour))
+    if (Number(key) > hour - 24) deletesByHour[key] = count;
+  if (result.deletes > 0) deletesByHour[hour] = (deletesByHour[hour] ?? 0) + result.deletes;
+  return {
+    ...state,
+    epoch: current.epoch,
+    checkpoint,
+    current: null,
+    dirty: current.kind === 'verify' ? state.dirty : null,
+    forced: result.forced,
+    request: null,
+    rejected: null,
+    deletesByHour,
+    emptySince: null,
+  };
+}
+
+/** Deletes applied in the last 24 hours. */
+export function deletesOfTheDay(state: SyncState, now: number): number {
+  const hour = Math.floor(now / HOUR_MS);
+  return Object.entries(state.deletesByHour).reduce(
+    (sum, [key, count]) => (Number(key) > hour - 24 ? sum + count : sum),
+    0,
+  );
+}
+
+/** The current epoch can never be finished, or must not be: what it may have written is remembered as dirty. */
+export function abandon(state: SyncState): SyncState {
+  const current = currentOf(state);
+  if (current.phase !== 'applying' || current.kind === 'verify') return { ...state, current: null };
+  const from = state.dirty === null ? current.from : state.dirty.from;
+  const to = Math.max(current.to, state.dirty?.to ?? 0);
+  // The abandoned epoch keeps its number, so that its slices can be told from those of the next one.
+  return { ...state, epoch: current.epoch, current: null, dirty: { from, to } };
+}
+
+/** No more writes after the next batch; what is under way resumes with the same plan. */
+export function pause(state: SyncState, by: string, now: number): SyncState {
+  return state.pause === null ? { ...state, pause: { by, at: now } } : state;
+}
+
+export function resume(state: SyncState): SyncState {
+  return { ...state, pause: null };
+}
+
+/** Approves exactly one plan; another plan id is refused as stale. */
+export function approve(state: SyncState, planId: string, by: string, now: number): SyncState {
+  const current = state.current;
+  if (current === null || !isHeld(current)) {
+    throw new SyncError('nothingHeld', { problem: `No epoch of ${state.target} waits for approval.` });
+  }
+  if (current.planId !== planId) {
+    throw new SyncError('planStale', {
+      problem: `The plan ${planId} is no longer the held one.`,
+      reason: `The held plan of ${state.target} is ${current.planId}.`,
+    });
+  }
+  return { ...state, current: { ...current, approval: { by, at: now } } };
+}
+
+/** Refuses the held plan: it is not offered again until the head moves. */
+export function reject(state: SyncState, planId: string, by: string, now: number): SyncState {
+  approve(state, planId, by, now);
+  return { ...abandon(state), rejected: { planId, by, at: now } };
+}
+
+/** An operator asks for a reconcile or a verification; the next plan is that. */
+export function request(state: SyncState, kind: 'reconcile' | 'verify', by: string, now: number): SyncState {
+  return { ...state, request: { kind, by, at: now } };
+}
+
+function currentOf(state: SyncState): CurrentEpoch {
+  if (state.current === null) throw new SyncError('epochStale', { problem: `${state.target} has no epoch under way.` });
+  return state.current;
+}
+
+function currentPlan(state: SyncState, planId: string): CurrentEpoch {
+  const current = currentOf(state);
+  if (current.planId !== planId) {
+    throw new SyncError('epochStale', {
+      problem: `The plan ${planId} of ${state.target} is no longer current.`,
+      reason: `The current plan is ${current.planId}.`,
+    });
+  }
+  return current;
+}
