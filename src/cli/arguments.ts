@@ -1,0 +1,107 @@
+/** Parsing of a command's arguments: node:util parseArgs, with every mistake a usage error that names what was meant. */
+import { parseArgs } from 'node:util';
+import type { ParseArgsConfig } from 'node:util';
+import { SyncError } from '../shared/errors.ts';
+
+/** The flags of a command, by long name without dashes. */
+export type Flags = NonNullable<ParseArgsConfig['options']>;
+
+/** Values typed by the flags, as parseArgs gives them. */
+type Parsed<F extends Flags> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: F; strict: true; allowPositionals: true }>
+>;
+
+/**
+ * Flag values and positionals. Throws `usage` for a flag that does not exist (naming the nearest that does), a flag
+ * without its value, a value for a flag that takes none, and more positionals than `maxPositionals`.
+ */
+export function parseArguments<F extends Flags>(argv: readonly string[], flags: F, maxPositionals: number): Parsed<F> {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: flags,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind === 'option' && !Object.hasOwn(flags, token.name)) throw unknownFlag(token.rawName, flags);
+  }
+  let parsed: Parsed<F>;
+  try {
+    parsed = parseArgs({ args: [...argv], options: flags, strict: true, allowPositionals: true });
+  } catch (error) {
+    // Node's sentences name the flag; the first is the problem, the rest is advice about escaping.
+    const problem = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new SyncError('usage', { problem: problem.endsWith('.') ? problem : `${problem}.` });
+  }
+  const surplus = parsed.positionals[maxPositionals];
+  if (surplus !== undefined) throw new SyncError('usage', { problem: `Unexpected argument "${surplus}".` });
+  return parsed;
+}
+
+/** A whole number written in digits, within [min, max]. Throws `usage` naming the flag. */
+export function integerFlag(flag: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw new SyncError('usage', {
+      problem: `--${flag} must be a whole number from ${min} to ${max}, not "${text}".`,
+    });
+  }
+  return value;
+}
+
+/** A comma-separated list of non-empty names. Throws `usage` naming the flag. */
+export function listFlag(flag: string, text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) {
+    throw new SyncError('usage', { problem: `--${flag} must be names separated by commas, not "${text}".` });
+  }
+  return names;
+}
+
+/** The candidate that `name` most probably meant, or undefined when none is close. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = candidate.startsWith(name) && name.length > 1 ? 1 : editDistance(name, candidate);
+    if (distance < bestDistance) {
+      bestDistance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function unknownFlag(rawName: string, flags: Flags): SyncError {
+  const names = Object.keys(flags);
+  const meant = nearest(rawName.replace(/^-+/, ''), names);
+  return new SyncError('usage', {
+    problem: `There is no flag ${rawName}.`,
+    remedy: meant === undefined ? 'Run the command with --help.' : `Did you mean --${meant}?`,
+  });
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1];
+      let cost = Math.min(
+        (previous[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (previous[column - 1] ?? 0) + (same ? 0 : 1),
+      );
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
+        cost = Math.min(cost, (beforePrevious[column - 2] ?? 0) + 1);
+      }
+      current.push(cost);
+    }
+    beforePrevious = previous;
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

@@ -1,0 +1,5 @@
+/** Every command of `delta-cosmos`, each loaded only when it is named, so that a quick command starts quickly. */
+import type { Command } from './command.ts';
+
+/** Commands by name, in the order of `--help`. */
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {};
