@@ -59,11 +59,56 @@ const CATALOGUE = {
   // mapping
   columnUnknown: { class: 'refused', retryable: false, remedy: 'Name a column of the table.' },
   mappingInvalid: { class: 'refused', retryable: false, remedy: 'Correct the mapping.' },
+  // Cosmos DB target
+  targetMissing: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Create the database and the container, or correct their names.',
+  },
+  targetReplaced: {
+    class: 'refused',
+    retryable: true,
+    remedy: 'Run it again: the next plan starts from the new container.',
+  },
+  targetForbidden: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Give the identity the data role that infra/ defines, on this container.',
+  },
+  targetKeyRefused: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Set the current key of the account, or use an identity.',
+  },
+  targetClockSkew: { class: 'failed', retryable: false, remedy: 'Synchronise the clock of this machine.' },
+  targetCertificateRefused: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Check the endpoint; for a local emulator, name its CA certificate.',
+  },
+  targetUnavailable: { class: 'failed', retryable: true, remedy: 'Run it again later.' },
+  targetRejects: { class: 'failed', retryable: false, remedy: 'Please report this with the log.' },
+  targetKeyMismatch: {
+    class: 'refused',
+    retryable: false,
+    remedy: "Map the document's key to the container's key path.",
+  },
+  targetUnsafe: { class: 'refused', retryable: false, remedy: 'Choose another container.' },
   // epochs
   epochStale: { class: 'failed', retryable: false, remedy: 'Nothing is to be done: another epoch took over.' },
   stateContended: { class: 'failed', retryable: true, remedy: 'Run it again.' },
   nothingHeld: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
   planStale: { class: 'failed', retryable: false, remedy: 'Look at the status and approve the plan that is held now.' },
+  stateUnavailable: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'Check that the state container exists and that the identity has its role on it.',
+  },
+  stateTooNew: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Deploy the version of the app that wrote it, or a newer one.',
+  },
   planDamaged: { class: 'failed', retryable: false, remedy: 'Ask for a resync of the table.' },
   tableUnknown: { class: 'usage', retryable: false, remedy: 'Name a table of the synchronisation configuration.' },
   // local functions host
