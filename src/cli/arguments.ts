@@ -1,6 +1,7 @@
 /** Parsing of a command's arguments: node:util parseArgs, with every mistake a usage error that names what was meant. */
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
+import { nearestName } from '../config/nearest-name.ts';
 import { SyncError } from '../shared/errors.ts';
 
 /** The flags of a command, by long name without dashes. */
@@ -59,49 +60,17 @@ export function listFlag(flag: string, text: string): readonly string[] {
   return names;
 }
 
-/** The candidate that `name` most probably meant, or undefined when none is close. */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of candidates) {
-    const distance = candidate.startsWith(name) && name.length > 1 ? 1 : editDistance(name, candidate);
-    if (distance < bestDistance) {
-      bestDistance = distance;
-      best = candidate;
-    }
-  }
-  return best;
+/** The name that `name` begins or misspells, or undefined when none is close. */
+export function meantName(name: string, names: readonly string[]): string | undefined {
+  const longer = name.length > 1 ? names.filter((candidate) => candidate.startsWith(name)) : [];
+  return longer.length === 1 ? longer[0] : nearestName(name, names);
 }
 
 function unknownFlag(rawName: string, flags: Flags): SyncError {
   const names = Object.keys(flags);
-  const meant = nearest(rawName.replace(/^-+/, ''), names);
+  const meant = meantName(rawName.replace(/^-+/, ''), names);
   return new SyncError('usage', {
     problem: `There is no flag ${rawName}.`,
     remedy: meant === undefined ? 'Run the command with --help.' : `Did you mean --${meant}?`,
   });
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
-function editDistance(a: string, b: string): number {
-  let beforePrevious: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const same = a[row - 1] === b[column - 1];
-      let cost = Math.min(
-        (previous[column] ?? 0) + 1,
-        (current[column - 1] ?? 0) + 1,
-        (previous[column - 1] ?? 0) + (same ? 0 : 1),
-      );
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        cost = Math.min(cost, (beforePrevious[column - 2] ?? 0) + 1);
-      }
-      current.push(cost);
-    }
-    beforePrevious = previous;
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

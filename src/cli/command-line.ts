@@ -1,7 +1,7 @@
 /** `delta-cosmos COMMAND …`: finds the command, prints help, turns errors into messages and exit codes. */
 import { toSyncError } from '../shared/errors.ts';
 import type { ErrorClass } from '../shared/errors.ts';
-import { nearest } from './arguments.ts';
+import { meantName } from './arguments.ts';
 import type { CommandIo } from './command.ts';
 import { COMMANDS } from './registry.ts';
 
@@ -18,7 +18,7 @@ export async function runCommandLine(argv: readonly string[], io: CommandIo): Pr
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
-    const meant = nearest(name, Object.keys(COMMANDS));
+    const meant = meantName(name, Object.keys(COMMANDS));
     const hint = meant === undefined ? 'Run delta-cosmos --help.' : `Did you mean "${meant}"?`;
     await io.stderr.write(`error usage: There is no command "${name}". ${hint}\n`);
     return EXIT_CODES.usage;

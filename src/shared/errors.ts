@@ -40,6 +40,11 @@ const CATALOGUE = {
   // Delta
   notADeltaTable: { class: 'refused', retryable: false, remedy: 'Name the folder that holds _delta_log.' },
   logDamaged: { class: 'refused', retryable: false, remedy: 'Repair the table with the engine that writes it.' },
+  commitPending: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'Run it again in a minute: a commit of the table is being written.',
+  },
   versionNotFound: { class: 'refused', retryable: false, remedy: 'Choose a version that the log still holds.' },
   unsupportedFeature: {
     class: 'refused',
@@ -114,6 +119,16 @@ const CATALOGUE = {
   // local functions host
   portTaken: { class: 'failed', retryable: false, remedy: 'Choose a free port, or 0 for any.' },
   appLoadFailed: { class: 'failed', retryable: false, remedy: 'Build the app and correct what stops it from loading.' },
+  // launcher
+  serviceFailed: { class: 'failed', retryable: true, remedy: 'Look at its log in the data folder.' },
+  dataFolderInUse: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'Stop the other run, or name another folder with --data.',
+  },
+  dataFolderForeign: { class: 'refused', retryable: false, remedy: 'Name an empty folder, or one of an earlier run.' },
+  dataFolderVersion: { class: 'refused', retryable: false, remedy: 'Remove the folder, or name another one.' },
+  notSynced: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** Every code of the catalogue. Codes are a contract: they appear in logs, dead letters and alerts. */

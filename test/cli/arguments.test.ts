@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { integerFlag, listFlag, nearest, parseArguments } from '../../src/cli/arguments.ts';
+import { integerFlag, listFlag, meantName, parseArguments } from '../../src/cli/arguments.ts';
 import { SyncError } from '../../src/shared/errors.ts';
 
 const flags = {
@@ -57,7 +57,7 @@ describe('command line arguments', () => {
   });
 
   test('swapped neighbours are nearer than another name', () => {
-    expect(nearest('satrt', ['status', 'start'])).toBe('start');
-    expect(nearest('xyz', ['status', 'start'])).toBeUndefined();
+    expect(meantName('satrt', ['status', 'start'])).toBe('start');
+    expect(meantName('xyz', ['status', 'start'])).toBeUndefined();
   });
 });
