@@ -31,7 +31,7 @@ export interface EpochFailure {
 }
 
 export type PlanResult =
-  | { readonly kind: 'epoch'; readonly plan: PlanSummary; readonly appVersion: string }
+  | { readonly kind: 'epoch'; readonly plan: PlanSummary }
   | { readonly kind: 'idle'; readonly version: number | null }
   | { readonly kind: 'busy' }
   | { readonly kind: 'paused' }

@@ -39,13 +39,18 @@ export interface PlanHeader {
   readonly to: number;
   readonly why: string;
   readonly stages: readonly PlanStage[];
-  /** `sources`: apply chunk i reads part i. `ranges`: apply chunk i covers range i of the identity hash. */
-  readonly chunking: 'sources' | 'ranges';
+  /**
+   * `single`: one chunk reads part 0, which is everything. `sources`: apply chunk i reads part i. `ranges`: shuffle chunk
+   * i reads part i, and apply chunk i covers range i of the identity hash.
+   */
+  readonly chunking: 'single' | 'sources' | 'ranges';
   /** Blob with schema and mapping configuration to read and write with. */
   readonly context: string;
   /** Every touched identity gets an unconditional operation: the container's state is not known. */
   readonly unconditional: boolean;
-  /** Identities that are looked up and written whatever their images say; null when none. */
+  /** Whether only the forced identities are looked at. */
+  readonly scope: 'all' | 'forced';
+  /** Blob of the forced identities; null when there are none. */
   readonly forced: string | null;
   readonly estimate: PlanEstimate;
   /** What the checkpoint becomes when the epoch is done, apart from counts and time. */

@@ -95,6 +95,16 @@ export interface DirtyRange {
   readonly to: number;
 }
 
+/**
+ * Forced identities lie in a blob. Epochs of changes leave them alone; when one was touched, or a replay was asked for,
+ * they are `due`: the next epoch looks them up in the table and writes what it finds.
+ */
+export interface Forced {
+  readonly blob: string;
+  readonly count: number;
+  readonly due: boolean;
+}
+
 export interface SyncState {
   readonly format: number;
   readonly target: string;
@@ -104,8 +114,8 @@ export interface SyncState {
   readonly current: CurrentEpoch | null;
   readonly registrations: readonly Registration[];
   readonly dirty: DirtyRange | null;
-  /** Blob of identities that the next epoch writes unconditionally, and how many. */
-  readonly forced: { readonly blob: string; readonly count: number } | null;
+  /** Identities that no net change may decide alone (known duplicates, replays). */
+  readonly forced: Forced | null;
   readonly pause: { readonly by: string; readonly at: number } | null;
   /** A reconcile or verify that an operator asked for. */
   readonly request: { readonly kind: 'reconcile' | 'verify'; readonly by: string; readonly at: number } | null;
@@ -243,7 +253,7 @@ export function complete(
   state: SyncState,
   planId: string,
   checkpoint: Checkpoint,
-  result: { readonly deletes: number; readonly forced: SyncState['forced']; readonly now: number },
+  result: { readonly deletes: number; readonly forced: Forced | null; readonly now: number },
 ): SyncState {
   const current = currentPlan(state, planId);
   const hour = Math.floor(result.now / HOUR_MS);
@@ -258,7 +268,7 @@ export function complete(
     current: null,
     dirty: current.kind === 'verify' ? state.dirty : null,
     forced: result.forced,
-    request: null,
+    request: state.request?.kind === current.kind ? null : state.request,
     rejected: null,
     deletesByHour,
     emptySince: null,

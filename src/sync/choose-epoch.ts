@@ -1,0 +1,123 @@
+/** Which epoch a target needs next: a pure decision over what is known before anything is read but the log's listing. */
+import type { TableConfiguration } from '../config/sync-configuration.ts';
+import type { EpochKind, HoldCode, SyncState } from './state.ts';
+
+export interface EpochFacts {
+  readonly state: SyncState;
+  /** Newest version of the table. */
+  readonly head: number;
+  /** The container as it is now. */
+  readonly containerRid: string;
+  /** Whether it holds any document; only known (and only matters) before the first load. */
+  readonly containerEmpty: boolean | null;
+  /** The checkpoint's commit file is not the one that was read then. */
+  readonly recreated: boolean;
+  /** Whether all commits after the starting version can still be listed. */
+  readonly commitsAvailable: boolean;
+  /** The mapping, compiled for the head's schema, gives other documents than the checkpoint's. */
+  readonly mappingChange: 'none' | 'configuration' | 'schemaAccepted' | 'schemaPaused';
+  readonly table: Pick<TableConfiguration, 'start' | 'existing'>;
+  /** Version that `start` names, when it names one. */
+  readonly startVersion: number | null;
+}
+
+export interface EpochDecision {
+  readonly kind: EpochKind | 'none';
+  /** Version before the first commit to read; null for a snapshot. */
+  readonly from: number | null;
+  readonly why: string;
+  /** The container's state is not known: touched identities are written whatever their images say. */
+  readonly unconditional: boolean;
+  /** Only the forced identities are looked at. */
+  readonly scope: 'all' | 'forced';
+  readonly hold: { readonly code: HoldCode; readonly reason: string; readonly remedy: string } | null;
+}
+
+export function chooseEpoch(facts: EpochFacts): EpochDecision {
+  const { state, head } = facts;
+  const checkpoint = state.checkpoint;
+  if (checkpoint === null) return firstEpoch(facts);
+  const from = checkpoint.version;
+  if (facts.containerRid !== checkpoint.containerRid) {
+    return held(reconcile(from, 'the container was replaced'), {
+      code: 'containerReplaced',
+      reason: 'The container was dropped and created again since the last epoch.',
+      remedy: 'Approve the plan to load it again.',
+    });
+  }
+  if (facts.recreated) {
+    return held(reconcile(from, 'the table was created again'), {
+      code: 'tableRecreated',
+      reason: `The log no longer holds the commit of version ${from} that the container was made from.`,
+      remedy: 'Approve the plan if the new table is the one to publish.',
+    });
+  }
+  if (state.request?.kind === 'reconcile') return reconcile(from, `asked for by ${state.request.by}`);
+  if (facts.mappingChange === 'configuration') {
+    return held(reconcile(from, 'the mapping changed'), {
+      code: 'mappingChanged',
+      reason: 'The mapping configuration gives other documents than those in the container.',
+      remedy: 'Approve the plan to rewrite what differs, or restore the configuration.',
+    });
+  }
+  if (facts.mappingChange === 'schemaPaused') {
+    return held(reconcile(from, 'the schema changed'), {
+      code: 'schemaDrift',
+      reason: 'The table schema changed in a way that the configuration says to pause at.',
+      remedy: 'Approve the plan to go on with the new schema, or change schemaDrift.',
+    });
+  }
+  if (facts.mappingChange === 'schemaAccepted') return reconcile(from, 'the schema changed');
+  if (state.dirty !== null) {
+    if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
+    return { ...changes(state.dirty.from, 'an epoch was given up'), unconditional: true };
+  }
+  if (head > from) {
+    return facts.commitsAvailable
+      ? changes(from, `version ${head} was committed`)
+      : reconcile(from, 'the log was cleaned up');
+  }
+  if (state.forced?.due === true) return { ...reconcile(from, 'documents need to be looked up'), scope: 'forced' };
+  if (state.request?.kind === 'verify') {
+    return { ...reconcile(from, `asked for by ${state.request.by}`), kind: 'verify' };
+  }
+  return { ...changes(from, 'nothing is new'), kind: 'none' };
+}
+
+function firstEpoch(facts: EpochFacts): EpochDecision {
+  const { state } = facts;
+  if (facts.startVersion !== null) {
+    const decision = changes(facts.startVersion - 1, `the configuration starts at version ${facts.startVersion}`);
+    return { ...decision, unconditional: true };
+  }
+  // What an unfinished first load wrote is equal to the table or is corrected: reconcile reads before it writes.
+  if (state.dirty !== null) return reconcile(null, 'the first load was given up');
+  if (facts.containerEmpty !== false)
+    return { ...reconcile(null, 'first load'), kind: 'snapshot', unconditional: true };
+  const adopt = reconcile(null, 'first load into a container that is not empty');
+  switch (facts.table.existing) {
+    case 'adopt':
+      return adopt;
+    case 'replace':
+      return { ...adopt, unconditional: true };
+    default:
+      return held(adopt, {
+        code: 'containerNotEmpty',
+        reason: 'The container holds documents that this sync did not write.',
+        remedy:
+          'Approve the plan to make the container equal to the table, or set "existing", or name an empty container.',
+      });
+  }
+}
+
+function reconcile(from: number | null, why: string): EpochDecision {
+  return { kind: 'reconcile', from, why, unconditional: false, scope: 'all', hold: null };
+}
+
+function changes(from: number, why: string): EpochDecision {
+  return { kind: 'changes', from, why, unconditional: false, scope: 'all', hold: null };
+}
+
+function held(decision: EpochDecision, hold: NonNullable<EpochDecision['hold']>): EpochDecision {
+  return { ...decision, hold };
+}

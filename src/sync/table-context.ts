@@ -1,0 +1,75 @@
+/**
+ * The context of a plan and of a checkpoint: the table's metadata and the mapping configuration the documents were made
+ * with. Stored as a blob named by its hash, so that many epochs share one.
+ */
+import { createHash } from 'node:crypto';
+import type { PlanStore } from '../changes/plan-store.ts';
+import type { TableConfiguration } from '../config/sync-configuration.ts';
+import type { Metadata, Protocol } from '../delta/actions.ts';
+import { parseJson, stringifyJson } from '../shared/json.ts';
+
+export interface TableContext {
+  readonly metadata: Metadata;
+  readonly protocol: Protocol;
+  readonly table: TableConfiguration;
+}
+
+/** Settings that decide what documents look like; the others (budget, guards, limits) may change freely. */
+export function configurationHash(table: TableConfiguration): string {
+  const {
+    id,
+    partitionKey,
+    columns,
+    constants,
+    discriminator,
+    nulls,
+    types,
+    idEscaping,
+    where,
+    softDelete,
+    sourceVersion,
+    mode,
+    target,
+  } = table;
+  const shaping = {
+    id,
+    partitionKey,
+    columns,
+    constants,
+    discriminator,
+    nulls,
+    types,
+    idEscaping,
+    where,
+    softDelete,
+    sourceVersion,
+    mode,
+    target,
+  };
+  return sha256(stringifyJson(shaping)).slice(0, 16);
+}
+
+export function contextName(target: string, context: TableContext): string {
+  return `contexts/${target}/${sha256(stringifyJson(context)).slice(0, 16)}.json`;
+}
+
+/** Writes the context and returns its name. */
+export async function writeContext(
+  store: PlanStore,
+  target: string,
+  context: TableContext,
+  signal?: AbortSignal,
+): Promise<string> {
+  const name = contextName(target, context);
+  await store.write(name, new TextEncoder().encode(stringifyJson(context)), signal);
+  return name;
+}
+
+/** Throws `storageNotFound`. */
+export async function readContext(store: PlanStore, name: string, signal?: AbortSignal): Promise<TableContext> {
+  return parseJson(new TextDecoder().decode(await store.read(name, undefined, signal))) as unknown as TableContext;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
