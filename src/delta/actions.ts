@@ -78,3 +78,20 @@ export interface Commit {
   /** commitInfo.operation, for messages and the ledger. */
   readonly operation: string | undefined;
 }
+
+const NO_VECTOR = '';
+
+/**
+ * Identity of a deletion vector (PROTOCOL.md, "Derived Fields"): storage type and path, and the offset where there is
+ * one; empty text for none.
+ */
+export function deletionVectorId(vector: DeletionVectorDescriptor | null): string {
+  if (vector === null) return NO_VECTOR;
+  const at = vector.offset === undefined ? '' : `@${vector.offset}`;
+  return `${vector.storageType}${vector.pathOrInlineDv}${at}`;
+}
+
+/** Identity of a file action, (path, dvId): the newest action of a key says whether the file is in the table. */
+export function fileKey(file: DataFile): string {
+  return file.deletionVector === null ? file.path : `${file.path}\0${deletionVectorId(file.deletionVector)}`;
+}

@@ -99,6 +99,40 @@ const CATALOGUE = {
     remedy: "Map the document's key to the container's key path.",
   },
   targetUnsafe: { class: 'refused', retryable: false, remedy: 'Choose another container.' },
+  // RU budget and lease
+  budgetInvalid: {
+    class: 'usage',
+    retryable: false,
+    remedy: 'Set share above 0 and at most 1, or ruPerSecond above 0.',
+  },
+  ruPerSecondUnknown: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'State the RU/s in the budget, or give the identity the action throughputSettings/read on the container.',
+  },
+  leaseContainerMissing: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Create the database and the container of the RU lease, or correct their names.',
+  },
+  leaseContainerUnsuitable: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Name a container with one partition key path, such as the state container.',
+  },
+  leaseForbidden: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Give the identity the data role that infra/ defines, on the container of the RU lease.',
+  },
+  leaseDamaged: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Delete the lease document while the app is stopped; it is made again.',
+  },
+  leaseUnavailable: { class: 'failed', retryable: true, remedy: 'Run it again later.' },
+  leaseUnused: { class: 'failed', retryable: false, remedy: 'Correct the name of the budget, or start a sync first.' },
+  leaseLost: { class: 'failed', retryable: true, remedy: 'Run it again.' },
   // epochs
   epochStale: { class: 'failed', retryable: false, remedy: 'Nothing is to be done: another epoch took over.' },
   stateContended: { class: 'failed', retryable: true, remedy: 'Run it again.' },

@@ -1,0 +1,161 @@
+/**
+ * Checkpoints (PROTOCOL.md, "Checkpoints", "V2 Spec"): classic, multi-part and UUID-named, as Parquet or JSON, with or
+ * without sidecars. File actions are streamed, with the columns that are asked for and no others.
+ */
+import type { AddFile } from './actions.ts';
+import { emptyActions, addAction, parseActionLines, type LogActions } from './action-lines.ts';
+import { addFromRecord, isRecord, logDamaged } from './action-record.ts';
+import { sidecarPath } from './log-path.ts';
+import type { CheckpointFiles } from './log-segment.ts';
+import type { LogStore } from './log-store.ts';
+import type { DataType, StructField, StructType } from './schema.ts';
+import { openParquet, type ParquetFile } from '../parquet/parquet-file.ts';
+import { readRowBatches } from '../parquet/row-reader.ts';
+import { SyncError } from '../shared/errors.ts';
+
+const text: DataType = { kind: 'primitive', name: 'string' };
+const long: DataType = { kind: 'primitive', name: 'long' };
+const integer: DataType = { kind: 'primitive', name: 'integer' };
+const flag: DataType = { kind: 'primitive', name: 'boolean' };
+const texts: DataType = { kind: 'array', element: text, containsNull: true };
+const textMap: DataType = { kind: 'map', key: text, value: text, valueContainsNull: true };
+
+function field(name: string, type: DataType): StructField {
+  return { name, type, nullable: true, metadata: {} };
+}
+
+function struct(fields: Readonly<Record<string, DataType>>): StructType {
+  return { kind: 'struct', fields: Object.entries(fields).map(([name, type]) => field(name, type)) };
+}
+
+/** Columns of the actions that are not files. */
+const STATE_COLUMNS: readonly StructField[] = [
+  field(
+    'protocol',
+    struct({ minReaderVersion: integer, minWriterVersion: integer, readerFeatures: texts, writerFeatures: texts }),
+  ),
+  field(
+    'metaData',
+    struct({ id: text, name: text, schemaString: text, partitionColumns: texts, configuration: textMap }),
+  ),
+  field('txn', struct({ appId: text, version: long })),
+  field('domainMetadata', struct({ domain: text, configuration: text, removed: flag })),
+  field('sidecar', struct({ path: text })),
+];
+
+const VECTOR = struct({
+  storageType: text,
+  pathOrInlineDv: text,
+  offset: integer,
+  sizeInBytes: integer,
+  cardinality: long,
+});
+
+/** How much of an add is needed. `totals`: path, deletion vector and size. `all`: everything an AddFile has. */
+export type AddColumns = 'totals' | 'all';
+
+const ADD_COLUMNS: Readonly<Record<AddColumns, StructField>> = {
+  totals: field('add', struct({ path: text, size: long, deletionVector: VECTOR })),
+  all: field(
+    'add',
+    struct({
+      path: text,
+      partitionValues: textMap,
+      size: long,
+      modificationTime: long,
+      dataChange: flag,
+      stats: text,
+      stats_parsed: struct({ numRecords: long }),
+      deletionVector: VECTOR,
+      baseRowId: long,
+      defaultRowCommitVersion: long,
+    }),
+  ),
+};
+
+/** A checkpoint whose state has been read and whose files can be streamed any number of times. */
+export interface Checkpoint {
+  /** Everything but file actions; adds only of a JSON checkpoint that holds them inline. */
+  readonly state: LogActions;
+  /** Every live file of the checkpoint, in batches. */
+  adds(columns: AddColumns, signal?: AbortSignal): AsyncIterable<readonly AddFile[]>;
+}
+
+/** Whatever makes a checkpoint unreadable makes it damaged; what may pass (storage, abort) stays as it is. */
+function checkpointDamaged(error: unknown, path: string): unknown {
+  if (!(error instanceof SyncError)) return error;
+  if (error.code !== 'dataFileDamaged' && error.code !== 'storageNotFound' && error.code !== 'unsupportedFeature') {
+    return error;
+  }
+  return logDamaged(`The checkpoint file ${JSON.stringify(path)} cannot be read.`, error.problem, error);
+}
+
+async function openFile(store: LogStore, path: string, signal: AbortSignal | undefined): Promise<ParquetFile> {
+  try {
+    return await openParquet(await store.open(path, signal), signal);
+  } catch (error) {
+    throw checkpointDamaged(error, path);
+  }
+}
+
+async function* rowsOf(
+  file: ParquetFile,
+  path: string,
+  columns: readonly StructField[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly Readonly<Record<string, unknown>>[]> {
+  try {
+    for await (const batch of readRowBatches(file, { columns }, signal)) yield batch.rows;
+  } catch (error) {
+    throw checkpointDamaged(error, path);
+  }
+}
+
+async function readState(
+  file: ParquetFile,
+  path: string,
+  state: LogActions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const rows of rowsOf(file, path, STATE_COLUMNS, signal)) {
+    for (const row of rows) addAction(state, row);
+  }
+}
+
+/** Opens a checkpoint and reads its state. Throws `logDamaged` when a file of it is missing or unreadable. */
+export async function openCheckpoint(
+  store: LogStore,
+  checkpoint: CheckpointFiles,
+  signal?: AbortSignal,
+): Promise<Checkpoint> {
+  const parts: { readonly path: string; readonly file: ParquetFile }[] = [];
+  let state = emptyActions();
+  if (checkpoint.kind === 'json') {
+    for (const { path } of checkpoint.files) {
+      const { bytes } = await store.read(path, signal);
+      state = parseActionLines(bytes, `The checkpoint ${JSON.stringify(path)}`);
+    }
+  } else {
+    for (const { path } of checkpoint.files) {
+      const file = await openFile(store, path, signal);
+      await readState(file, path, state, signal);
+      parts.push({ path, file });
+    }
+  }
+  for (const path of new Set(state.sidecars.map(sidecarPath))) {
+    parts.push({ path, file: await openFile(store, path, signal) });
+  }
+  return {
+    state,
+    async *adds(columns, readSignal) {
+      if (state.adds.length > 0) yield state.adds;
+      for (const { path, file } of parts) {
+        for await (const rows of rowsOf(file, path, [ADD_COLUMNS[columns]], readSignal)) {
+          const adds: AddFile[] = [];
+          for (const row of rows) if (isRecord(row['add'])) adds.push(addFromRecord(row['add']));
+          yield adds;
+        }
+      }
+    },
+  };
+}

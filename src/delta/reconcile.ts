@@ -1,0 +1,63 @@
+/**
+ * Action reconciliation (PROTOCOL.md, "Action Reconciliation"): files of the log are replayed from the newest to the
+ * oldest, and the newest action of a key wins. Only what the commits after the checkpoint say is held in memory; files of
+ * the checkpoint stream past.
+ */
+import type { LogActions } from './action-lines.ts';
+import type { LogRecord } from './action-record.ts';
+import { fileKey, type AddFile, type Protocol } from './actions.ts';
+
+/** The state of a replay in progress. */
+export class Replay {
+  metaData: LogRecord | null = null;
+  protocol: Protocol | null = null;
+  /** Live files of the replayed commits. */
+  readonly adds: AddFile[] = [];
+  readonly txns = new Map<string, number | bigint>();
+  readonly #domains = new Map<string, string | null>();
+  readonly #seen = new Set<string>();
+
+  /** Keys of files that newer commits have decided on. */
+  get decided(): number {
+    return this.#seen.size;
+  }
+
+  /** Configuration by domain, removed ones left out. */
+  domains(): ReadonlyMap<string, string> {
+    const live = new Map<string, string>();
+    for (const [domain, configuration] of this.#domains) if (configuration !== null) live.set(domain, configuration);
+    return live;
+  }
+
+  /**
+   * Replays a file of actions that is older than all before. In one commit order means nothing: its adds are newer than
+   * its removes.
+   */
+  apply(actions: LogActions): void {
+    this.applyState(actions);
+    for (const add of actions.adds) {
+      const key = fileKey(add);
+      if (this.#seen.has(key)) continue;
+      this.#seen.add(key);
+      this.adds.push(add);
+    }
+    for (const remove of actions.removes) this.#seen.add(fileKey(remove));
+  }
+
+  /** Everything of a file of actions but its file actions. */
+  applyState(actions: LogActions): void {
+    this.metaData ??= actions.metaData;
+    this.protocol ??= actions.protocol;
+    for (const { appId, version } of actions.txns.toReversed()) {
+      if (!this.txns.has(appId)) this.txns.set(appId, version);
+    }
+    for (const { domain, configuration, removed } of actions.domains.toReversed()) {
+      if (!this.#domains.has(domain)) this.#domains.set(domain, removed ? null : configuration);
+    }
+  }
+
+  /** True for an add of the checkpoint that no newer commit has decided on. */
+  isLive(add: AddFile): boolean {
+    return this.#seen.size === 0 || !this.#seen.has(fileKey(add));
+  }
+}
