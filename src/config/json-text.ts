@@ -140,8 +140,16 @@ class Parser {
   }
 
   #scalar(): unknown {
-    const match = this.#match(NUMBER) ?? this.#match(WORD);
-    if (match !== undefined) return JSON.parse(match) as unknown;
+    const start = this.#at;
+    const number = this.#match(NUMBER);
+    if (number !== undefined) {
+      const value = Number(number);
+      // Anything else would silently be another number than the one written.
+      if (Number.isSafeInteger(value) || (!Number.isInteger(value) && Number.isFinite(value))) return value;
+      this.#fail('The number is beyond 2^53-1.', start);
+    }
+    const word = this.#match(WORD);
+    if (word !== undefined) return JSON.parse(word) as unknown;
     return this.#fail(this.#at >= this.#text.length ? 'The text ends too early.' : 'A value is expected.');
   }
 

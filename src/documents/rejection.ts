@@ -1,0 +1,60 @@
+/** Why a row cannot become a document. Codes appear in dead letters and are a contract; reasons never hold row content. */
+
+const REASONS = {
+  keyNull: 'A column of the id or of a composed key is null.',
+  idEmpty: 'The id is empty.',
+  idTrailingSpace: 'The id ends with a space.',
+  idIllegalCharacter: 'The id has one of / \\ ? #. Set idEscaping to "escape" to write them as %XX.',
+  idTooLong: 'The id has more than 1023 bytes.',
+  partitionKeyTooLong: 'A partition key value is longer than the container allows.',
+  partitionKeyNotScalar: 'A partition key value is an array or an object.',
+  longTooLarge: 'An integer is beyond 2^53-1, which JSON numbers do not carry. Set types.long to "string".',
+  decimalInexact: 'A decimal has no exact JSON number. Set types.decimal to "string".',
+  notFinite: 'A number is NaN or infinite. Set types.nonFinite to "string" or "null".',
+  timestampInexact: 'A timestamp is not a whole number of the configured unit, or out of its range.',
+  mapKeyNull: 'A map has a null key.',
+  mapKeyDuplicate: 'A map has the same key twice. Set types.map to "pairs".',
+  nestedTooDeep: 'A value is nested deeper than Cosmos DB allows.',
+  textMalformed: 'A text is not valid Unicode.',
+  valueUnexpected: 'A value does not have the type that the schema states.',
+} as const;
+
+/** Every reason a row can be refused for. */
+export type RejectionCode = keyof typeof REASONS;
+
+/** A row that cannot be written, told without its content. */
+export interface Rejection {
+  readonly kind: 'rejected';
+  readonly code: RejectionCode;
+  readonly reason: string;
+  /** Logical name of the column at fault. */
+  readonly column?: string;
+}
+
+/**
+ * Collects what is wrong with the row at hand; the first fault counts. Encoders note a fault and go on, because throwing
+ * would cost a stack trace for each of a million bad rows.
+ */
+export class RowFaults {
+  #code: RejectionCode | undefined;
+  #column: string | undefined;
+
+  /** The column being encoded, for the message. */
+  column: string | undefined;
+
+  note(code: RejectionCode): void {
+    if (this.#code !== undefined) return;
+    this.#code = code;
+    this.#column = this.column;
+  }
+
+  /** The fault of this row, or undefined; ready for the next row afterwards. */
+  take(): Rejection | undefined {
+    const code = this.#code;
+    if (code === undefined) return undefined;
+    const column = this.#column;
+    this.#code = undefined;
+    this.#column = undefined;
+    return { kind: 'rejected', code, reason: REASONS[code], ...(column === undefined ? {} : { column }) };
+  }
+}
