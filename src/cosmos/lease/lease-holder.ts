@@ -1,0 +1,376 @@
+/** One process in the lease document of a budget: reads, plans, writes, and knows what may be spent. */
+import { SyncError, toSyncError } from '../../shared/errors.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Log } from '../../shared/telemetry.ts';
+import { absorb, believed, isAlive, NO_GRANT, propose } from './grant.ts';
+import type { Grant, Instant } from './grant.ts';
+import { HolderWatch } from './holder-watch.ts';
+import { newLeaseDocument } from './lease-document.ts';
+import type { LeaseDocument } from './lease-document.ts';
+import { planLease } from './lease-plan.ts';
+import type { LeasePlan } from './lease-plan.ts';
+import type { LeaseStore } from './lease-store.ts';
+import { LEASE_TERMS } from './lease-terms.ts';
+
+/** What the holder asks of the limiter it works for. Hundredths of RU and RU/s. */
+export interface LeaseLoad {
+  demand(): number;
+  operation(): number;
+  unacknowledged(): number;
+  /** False when no table uses the budget any more: leaving ends the holder id. */
+  open(): boolean;
+  /** What may be spent has changed. */
+  grantChanged(): void;
+  /** The lease cannot be used and trying again will not help. */
+  failed(error: SyncError): void;
+}
+
+/** What a holder needs. */
+export interface LeaseHolderOptions {
+  /** Unique for the process; terms append a number. */
+  readonly processId: string;
+  readonly store: LeaseStore;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly load: LeaseLoad;
+  /** The budget of the configuration, in hundredths of RU/s. */
+  readonly configured: (signal: AbortSignal) => Promise<number>;
+}
+
+interface Known {
+  readonly document: LeaseDocument;
+  /** null: not stored yet. */
+  readonly etag: string | null;
+}
+
+/** A late answer younger than this saves a read. */
+const FRESH_MS = 150;
+/** The grant grew lately, for the demand. */
+const GREW_MS = 700;
+
+export class LeaseHolder {
+  readonly #options: LeaseHolderOptions;
+  readonly #watch = new HolderWatch();
+  #term = 1;
+  #formerIds = new Set<string>();
+  #termEnd = new AbortController();
+  #grant: Grant = NO_GRANT;
+  #known: Known | null = null;
+  #freshAt = Number.NEGATIVE_INFINITY;
+  #seq = 0;
+  #configured: number | null = null;
+  #lastSent = Number.NEGATIVE_INFINITY;
+  #grewAt = Number.NEGATIVE_INFINITY;
+  #leaving = false;
+  #activeSince: number | null = null;
+  #ideal = 0;
+  #running: Promise<void> | null = null;
+  #woken: (() => void) | null = null;
+  #wakePending = false;
+  #expiryWatched = false;
+  readonly #closed = new AbortController();
+
+  constructor(options: LeaseHolderOptions) {
+    this.#options = options;
+  }
+
+  /** Present in the document's `holders` while it has a grant; never used again after it expired, was evicted or ended. */
+  get id(): string {
+    return `${this.#options.processId}.${this.#term}`;
+  }
+
+  /** Aborts when the present term ends: the grant expired or the entry was evicted. */
+  get termEnd(): AbortSignal {
+    return this.#termEnd.signal;
+  }
+
+  /** The newest version of the document that was seen. */
+  get document(): LeaseDocument | null {
+    return this.#known?.document ?? null;
+  }
+
+  /** Hundredths of RU/s this holder was heading for when it last planned. */
+  get ideal(): number {
+    return this.#ideal;
+  }
+
+  /** Milliseconds since the last write was sent. */
+  get sinceSent(): number {
+    return this.#options.clock.monotonic() - this.#lastSent;
+  }
+
+  get grewLately(): boolean {
+    return this.#options.clock.monotonic() - this.#grewAt < GREW_MS;
+  }
+
+  /** Hundredths of RU/s that may be spent now. */
+  believed(): number {
+    return believed(this.#grant, this.#now(), LEASE_TERMS.ttlMs);
+  }
+
+  /** Monotonic milliseconds at which the grant ends unless it is renewed. */
+  expiry(): number {
+    return this.#grant.sent === null ? Number.NEGATIVE_INFINITY : this.#grant.sent.monotonic + LEASE_TERMS.ttlMs;
+  }
+
+  /** There is work, or its amount changed: act now. */
+  wake(): void {
+    if (this.#closed.signal.aborted) return;
+    if (this.#running === null) {
+      this.#running = this.#run().finally(() => {
+        this.#running = null;
+        if (this.#options.load.demand() > 0 && this.#wakePending) this.wake();
+      });
+      return;
+    }
+    this.#wakePending = true;
+    this.#woken?.();
+  }
+
+  /** Resolves when the holder has left the document, or cannot reach it any more and holds nothing. */
+  async left(): Promise<void> {
+    while (this.#running !== null) {
+      this.#woken?.();
+      await this.#running;
+    }
+  }
+
+  /** Stops at once, without leaving: what is in the document expires. */
+  abandon(): void {
+    this.#closed.abort();
+    this.#woken?.();
+    if (this.#grant.sent !== null) this.#endTerm();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      this.#wakePending = false;
+      this.#configured = await this.#options.configured(this.#closed.signal);
+      for (;;) {
+        const delay = await this.#cycle();
+        if (delay === null || this.#closed.signal.aborted) return;
+        await this.#pause(delay);
+      }
+    } catch (thrown) {
+      if (this.#closed.signal.aborted) return;
+      this.#options.load.failed(toSyncError(thrown));
+    }
+  }
+
+  /** Reads and writes until the entry is as it should be. Returns milliseconds to the next look, or null after leaving. */
+  async #cycle(): Promise<number | null> {
+    for (let attempt = 0; !this.#closed.signal.aborted; attempt++) {
+      if (attempt > 0) await this.#backOff(attempt);
+      this.#checkTerm();
+      const known = await this.#readNewest();
+      if (known === null) {
+        if (this.#options.load.demand() === 0 && !this.#alive()) return null;
+        continue;
+      }
+      this.#checkTerm();
+      const plan = this.#plan(known);
+      if (plan.kind === 'absent') {
+        this.#formerIds.clear();
+        return null;
+      }
+      if (plan.kind === 'keep') {
+        this.#ideal = plan.ideal;
+        return this.#nextLook();
+      }
+      this.#leaving = plan.kind === 'leave';
+      this.#ideal = plan.kind === 'leave' ? 0 : plan.ideal;
+      if (!(await this.#write(known, plan.document, plan.kind === 'leave' ? 0 : plan.grant))) continue;
+      if (plan.kind === 'write') return this.#nextLook();
+      if (this.#options.load.demand() === 0) return null;
+    }
+    return null;
+  }
+
+  #plan(known: Known): LeasePlan {
+    const { load, clock } = this.#options;
+    const { document } = known;
+    const now = clock.monotonic();
+    const own = document.holders.get(this.id);
+    return planLease({
+      document,
+      holderId: this.id,
+      formerIds: this.#formerIds,
+      expired: this.#watch.expired(document, now),
+      demand: Math.min(load.demand(), document.budget),
+      operation: load.operation(),
+      unacknowledged: load.unacknowledged(),
+      alive: this.#alive(),
+      grantAgeMs: this.#grant.sent === null ? Number.POSITIVE_INFINITY : now - this.#grant.sent.monotonic,
+      pending: this.#grant.pending.length > 0,
+      turnOver: this.#activeSince !== null && now - this.#activeSince >= LEASE_TERMS.turnMs,
+      ending: !load.open(),
+      // Only who joins, or whose own configuration changed, puts its figure in force: others would flap.
+      configured: own === undefined || known.etag === null ? this.#configured : null,
+      seq: this.#seq + 1,
+    });
+  }
+
+  /** The newest document, or null when no answer or only a stale one came. */
+  async #readNewest(): Promise<Known | null> {
+    const { clock, store } = this.#options;
+    if (this.#known !== null && clock.monotonic() - this.#freshAt < FRESH_MS) {
+      this.#freshAt = Number.NEGATIVE_INFINITY;
+      return this.#known;
+    }
+    const etag = this.#known?.etag ?? null;
+    const take = (read: Awaited<ReturnType<LeaseStore['read']>>): Known | null => {
+      if (read.kind === 'document') return this.#absorb({ document: read.document, etag: read.etag });
+      if (read.kind === 'unchanged') return this.#known?.etag === etag ? this.#absorb(this.#known) : null;
+      return this.#absorb({ document: newLeaseDocument(this.#configured ?? 0, clock.now()), etag: null });
+    };
+    const answer = await this.#answer(store.read(etag, this.#closed.signal), (read) => {
+      if (take(read) !== null) this.#freshAt = clock.monotonic();
+    });
+    return answer === undefined ? null : take(answer);
+  }
+
+  /** True when the write is known to be in the document. */
+  async #write(known: Known, document: LeaseDocument, amount: number): Promise<boolean> {
+    const { store, load } = this.#options;
+    const sent = this.#now();
+    const id = this.id;
+    this.#seq++;
+    this.#lastSent = sent.monotonic;
+    const write = { base: known.document.version, seq: this.#seq, grant: amount, sent };
+    this.#grant = propose(this.#grant, write);
+    load.grantChanged();
+    const landed = (etag: string): boolean => {
+      const before = this.#grant.amount;
+      if (id !== this.id || this.#absorb({ document, etag }) === null) return false;
+      if (amount > before * 1.05) this.#grewAt = this.#options.clock.monotonic();
+      return true;
+    };
+    const answer = await this.#answer(store.replace(document, known.etag, this.#closed.signal), (late) => {
+      if (late.kind === 'written' && landed(late.etag)) this.#freshAt = this.#options.clock.monotonic();
+    });
+    // A conflict may answer the second copy of a request whose first was applied: only the next read tells.
+    return answer?.kind === 'written' && landed(answer.etag);
+  }
+
+  #absorb(known: Known): Known | null {
+    const held = this.#grant.sent !== null;
+    const { ended } = known.document;
+    const grant = absorb(this.#grant, known.document, this.id);
+    if (grant === null) {
+      // Nothing is held and nothing can land any more: a document that went back is the document now.
+      if (this.#alive() || this.sinceSent < 2 * LEASE_TERMS.ttlMs) return null;
+      this.#grant = NO_GRANT;
+      return this.#absorb(known);
+    }
+    const now = this.#options.clock.monotonic();
+    this.#grant = grant;
+    this.#known = known;
+    this.#watch.observe(known.document, now);
+    if ((held && grant.sent === null && !this.#leaving) || ended.includes(this.id)) this.#endTerm();
+    if (this.#grant.amount === 0) this.#activeSince = null;
+    else this.#activeSince ??= now;
+    this.#watchExpiry();
+    this.#options.load.grantChanged();
+    return known;
+  }
+
+  /** Waits for an answer, but not longer than a call may take; `late` gets what comes afterwards. */
+  async #answer<T>(request: Promise<T>, late: (value: T) => void): Promise<T | undefined> {
+    let waiting = true;
+    const answered = request.then(
+      (value) => {
+        if (waiting) return value;
+        if (!this.#closed.signal.aborted) late(value);
+        return undefined;
+      },
+      (thrown: unknown) => {
+        const error = toSyncError(thrown);
+        // What cannot be answered is like a lost answer, whatever was done; the rest nobody can mend but the operator.
+        if (waiting && !error.retryable) throw error;
+        return undefined;
+      },
+    );
+    const timeout = this.#sleep(LEASE_TERMS.callTimeoutMs).then(() => {
+      waiting = false;
+      return undefined;
+    });
+    return Promise.race([answered, timeout]);
+  }
+
+  #nextLook(): number {
+    const { random, load } = this.#options;
+    const hungry = load.demand() > 0 && this.believed() < 0.9 * this.#ideal;
+    const [period, jitter] = hungry
+      ? [LEASE_TERMS.hungryPeriodMs, LEASE_TERMS.hungryJitter]
+      : [LEASE_TERMS.readPeriodMs, LEASE_TERMS.readJitter];
+    return period * (1 + jitter * (2 * random() - 1));
+  }
+
+  async #backOff(attempt: number): Promise<void> {
+    const limit = Math.min(LEASE_TERMS.backoffMaximumMs, LEASE_TERMS.backoffBaseMs * 2 ** Math.min(attempt, 8));
+    await this.#sleep(limit * this.#options.random());
+  }
+
+  /** Sleeps until the next look or until woken, but leaves a gap between writes. */
+  async #pause(ms: number): Promise<void> {
+    if (!this.#wakePending) {
+      const woken = new Promise<void>((resolve) => {
+        this.#woken = resolve;
+      });
+      await Promise.race([this.#sleep(ms), woken]);
+      this.#woken = null;
+    }
+    this.#wakePending = false;
+    const gap = LEASE_TERMS.minimumGapMs - this.sinceSent;
+    if (gap > 0) await this.#sleep(gap);
+  }
+
+  /** Sleeps; stops without an error when the holder is abandoned. */
+  async #sleep(ms: number): Promise<void> {
+    await this.#options.clock.sleep(ms, this.#closed.signal).catch((thrown: unknown) => {
+      if (!this.#closed.signal.aborted) throw thrown;
+    });
+  }
+
+  #checkTerm(): void {
+    if (this.#grant.sent === null || this.#alive()) return;
+    this.#options.log.event('leaseLost', { holder: this.id });
+    this.#endTerm();
+  }
+
+  /** This id never spends again; its entry, if there still is one, may be replaced at once by the next id's. */
+  #endTerm(): void {
+    this.#formerIds.add(this.id);
+    this.#term++;
+    this.#grant = { ...NO_GRANT, version: this.#grant.version };
+    const ended = this.#termEnd;
+    this.#termEnd = new AbortController();
+    ended.abort(new SyncError('leaseLost', { problem: 'The RU grant of this process ended.' }));
+    this.#options.load.grantChanged();
+  }
+
+  #watchExpiry(): void {
+    if (this.#expiryWatched || this.#grant.sent === null) return;
+    this.#expiryWatched = true;
+    void this.#expire().finally(() => {
+      this.#expiryWatched = false;
+    });
+  }
+
+  async #expire(): Promise<void> {
+    while (this.#alive() && !this.#closed.signal.aborted) {
+      await this.#sleep(Math.max(1, this.expiry() - this.#options.clock.monotonic()));
+    }
+    this.#checkTerm();
+  }
+
+  #now(): Instant {
+    return { monotonic: this.#options.clock.monotonic(), wall: this.#options.clock.now() };
+  }
+
+  #alive(): boolean {
+    return isAlive(this.#grant, this.#now(), LEASE_TERMS.ttlMs);
+  }
+}
