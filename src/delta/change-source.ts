@@ -14,8 +14,6 @@ export interface ChangeSource {
   /** `cdc`: the file has a `_change_type` column. Otherwise every selected row is of this one type. */
   readonly kind: 'cdc' | 'insert' | 'delete';
   readonly file: DataFile;
-  /** Live rows of the file from statistics, for `live` sources; undefined when there are none. */
-  readonly rows?: number;
   /**
    * Which rows count. `live`: those not in `file.deletionVector`. `masked`: those in `file.deletionVector` but not in
    * `except` (null = empty), the difference of two deletion vectors of one file.

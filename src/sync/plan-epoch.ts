@@ -1,42 +1,24 @@
 /** planEpoch: looks at the log once, decides what the target needs next, writes the plan and claims the epoch. */
 import { createHash } from 'node:crypto';
-import type { AddFile, Metadata, Protocol } from '../delta/actions.ts';
-import type { ChangeSource } from '../delta/change-source.ts';
-import { changeSources } from '../delta/commit-changes.ts';
-import { commitPath } from '../delta/log-path.ts';
-import { readCommit } from '../delta/log.ts';
-import { assertReadable } from '../delta/protocol-gate.ts';
-import { loadSnapshot, type Snapshot } from '../delta/snapshot.ts';
-import { compileMapping, type Mapping } from '../documents/mapping.ts';
 import { splitHashRanges } from '../changes/hash-ranges.ts';
+import { commitPath } from '../delta/log-path.ts';
+import { loadSnapshot } from '../delta/snapshot.ts';
+import { compileMapping, keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
 import { SyncError, toSyncError } from '../shared/errors.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { TargetInfo } from './document-writer.ts';
-import { deleteLimit, guardCost, guardDeletes, guardEmptySource } from './guards.ts';
+import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, observeLog, type LogObservation } from './log-observation.ts';
 import type { PlanInput, PlanResult, PlanSummary } from './next-step.ts';
-import { changeParts, liveRows, rangeCount, SMALL_EPOCH, snapshotParts, WHOLE } from './plan-sources.ts';
-import {
-  PLAN_FORMAT,
-  planIdOf,
-  readPlan,
-  writePlan,
-  type PlanDraft,
-  type PlanEstimate,
-  type PlanHeader,
-  type PlanSource,
-  type PlanStage,
-} from './plan.ts';
+import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
+import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
+import { WHOLE } from './plan-sources.ts';
+import { PLAN_FORMAT, planIdOf, readPlan, writePlan, type PlanDraft, type PlanHeader, type PlanStage } from './plan.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { transition } from './state-store.ts';
 import { abandon, claim, hold, isBusy, isHeld, takeOver, type Hold, type SyncState } from './state.ts';
 import type { SyncDependencies, SyncTarget } from './sync-target.ts';
-import { configurationHash, readContext, writeContext, type TableContext } from './table-context.ts';
-
-/** Where catching up is cut into several epochs unless the configuration says otherwise. */
-const MOST_COMMITS = 2_000;
-const MOST_ROWS = 5_000_000;
-const MOST_BYTES = 8 * 2 ** 30;
+import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
 
 /** RU of one write of a document of a kilobyte, for estimates before anything was measured. */
 const GUESSED_RU_PER_ROW = 10;
@@ -62,27 +44,6 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
     deps.log.event('epochFailed', { table: input.tableId, code: error.code, message: error.message });
     return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
   }
-}
-
-/** What lies behind a decision once sources are known. */
-interface Contents {
-  readonly parts: readonly (readonly PlanSource[])[];
-  readonly estimate: PlanEstimate;
-  readonly small: boolean;
-  /** False when the table has no file at `to`; null when it was not looked at. */
-  readonly tableEmpty: boolean | null;
-}
-
-interface Head {
-  readonly version: number;
-  readonly metadata: Metadata;
-  readonly protocol: Protocol;
-  readonly commitEtag: string | null;
-  readonly commitHash: string | null;
-  readonly timestamp: number;
-  /** Change sources after the checkpoint, when they were read. */
-  readonly sources: readonly ChangeSource[];
-  readonly snapshot: Snapshot | null;
 }
 
 class EpochPlanner {
@@ -200,7 +161,6 @@ class EpochPlanner {
     const commitsAvailable = from !== null && hasCommits(log, from, newest);
     const incremental = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
     const head = incremental ? await this.#readRange(state, from, newest) : await this.#readSnapshot(newest);
-    assertReadable(head.protocol, head.metadata);
 
     const context: TableContext = {
       metadata: head.metadata,
@@ -223,11 +183,14 @@ class EpochPlanner {
     if (decision.kind === 'none') return this.#acknowledge(state, newest);
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const contents =
-      decision.kind === 'changes' ? this.#changeContents(head.sources) : await this.#snapshotContents(whole);
+      decision.kind === 'changes' || whole.snapshot === null
+        ? changeContents(head.sources)
+        : await snapshotContents(whole.snapshot, this.#signal);
     const empty = await this.#emptySource(state, decision, head, contents);
     if (empty.kind === 'wait') return { kind: 'retryAfter', ms: empty.ms };
 
-    const stages = this.#stagesOf(state, decision, contents, info);
+    const documents = state.checkpoint?.documents ?? 0;
+    const stages = stagesOf({ decision, contents, info, table: this.#target.configuration, documents });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
     const draft: PlanDraft = {
       tableId: this.#target.tableId,
@@ -297,85 +260,27 @@ class EpochPlanner {
     return page.documents.length === 0 && page.cursor === null;
   }
 
-  async #readSnapshot(version: number): Promise<Head> {
+  #readSnapshot(version: number): Promise<Head> {
+    return readSnapshotHead(this.#target.source, version, this.#now, this.#signal);
+  }
+
+  #readRange(state: SyncState, from: number, newest: number): Promise<Head> {
+    const { source, configuration } = this.#target;
+    const request = {
+      source,
+      plans: this.#deps.plans,
+      checkpoint: state.checkpoint,
+      from,
+      newest,
+      limits: configuration.limits,
+      now: this.#now,
+    };
+    return readRangeHead(request, this.#signal);
+  }
+
+  async #isTableEmpty(version: number): Promise<boolean> {
     const snapshot = await loadSnapshot(this.#target.source, { kind: 'version', version }, this.#signal);
-    const commit = await readCommit(this.#target.source, version, this.#signal, this.#now).catch((error: unknown) => {
-      if (error instanceof SyncError && error.code === 'versionNotFound') return null;
-      throw error;
-    });
-    return {
-      version,
-      metadata: snapshot.metadata,
-      protocol: snapshot.protocol,
-      commitEtag: commit?.etag ?? null,
-      commitHash: commit?.contentHash ?? null,
-      timestamp: snapshot.timestamp,
-      sources: [],
-      snapshot,
-    };
-  }
-
-  /** Reads the commits after `from`, as many as one epoch takes. */
-  async #readRange(state: SyncState, from: number, newest: number): Promise<Head> {
-    const limits = this.#target.configuration.limits;
-    let { metadata, protocol } = await this.#contextAt(state, from);
-    const sources: ChangeSource[] = [];
-    let [rows, bytes] = [0, 0];
-    let last: { version: number; etag: string | null; hash: string | null; timestamp: number } | null = null;
-    let before: Snapshot | null = null;
-    for (let version = from + 1; version <= newest; version++) {
-      const commit = await readCommit(this.#target.source, version, this.#signal, this.#now);
-      const size =
-        commit.adds.reduce((sum, add) => sum + add.size, 0) + commit.cdc.reduce((sum, cdc) => sum + cdc.size, 0);
-      const count = commit.adds.reduce((sum, add) => sum + liveRows(add), 0);
-      const full =
-        version - from > MOST_COMMITS ||
-        rows + count > (limits.rows ?? MOST_ROWS) ||
-        bytes + size > (limits.bytes ?? MOST_BYTES);
-      if (last !== null && full) break;
-      if (commit.protocol !== null) protocol = commit.protocol;
-      if (commit.metadata !== null) metadata = commit.metadata;
-      assertReadable(protocol, metadata);
-      if (
-        before === null &&
-        commit.cdc.length === 0 &&
-        commit.removes.some((remove) => remove.partitionValues === undefined)
-      ) {
-        before = await loadSnapshot(this.#target.source, { kind: 'version', version: version - 1 }, this.#signal);
-      }
-      sources.push(...(await changeSources(commit, metadata, before, this.#signal)));
-      rows += count;
-      bytes += size;
-      last = { version, etag: commit.etag, hash: commit.contentHash, timestamp: commit.timestamp };
-    }
-    if (last === null) {
-      const checkpoint = state.checkpoint;
-      last = {
-        version: from,
-        etag: checkpoint?.commitEtag ?? null,
-        hash: checkpoint?.commitHash ?? null,
-        timestamp: checkpoint?.commitTimestamp ?? 0,
-      };
-    }
-    return {
-      version: last.version,
-      metadata,
-      protocol,
-      commitEtag: last.etag,
-      commitHash: last.hash,
-      timestamp: last.timestamp,
-      sources,
-      snapshot: null,
-    };
-  }
-
-  /** Metadata and protocol at a version: from the checkpoint's context where it is that version. */
-  async #contextAt(state: SyncState, version: number): Promise<{ metadata: Metadata; protocol: Protocol }> {
-    if (state.checkpoint !== null && state.checkpoint.version === version) {
-      return readContext(this.#deps.plans, state.checkpoint.context, this.#signal);
-    }
-    // Starting at version 0 there is nothing before it: version 0 itself brings both.
-    return loadSnapshot(this.#target.source, { kind: 'version', version: Math.max(0, version) }, this.#signal);
+    return (await snapshot.totals(this.#signal)).numFiles === 0;
   }
 
   async #judgeMapping(
@@ -389,11 +294,11 @@ class EpochPlanner {
   }> {
     const mapping = compileFor(context, info);
     const checkpoint = state.checkpoint;
-    if (checkpoint === null || checkpoint.mappingFingerprint === mapping.fingerprint)
-      return { change: 'none', mapping, context };
-    if (checkpoint.configurationHash !== configurationHash(context.table))
-      return { change: 'configuration', mapping, context };
+    if (checkpoint === null) return { change: 'none', mapping, context };
+    if (checkpoint.mappingFingerprint !== mapping.fingerprint) return { change: 'configuration', mapping, context };
+    if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', mapping, context };
     const old = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
+    if (keepsExistingDocuments(compileFor(old, info).form, mapping.form)) return { change: 'none', mapping, context };
     const drift = schemaDrift(old.metadata, context.metadata);
     const verdict = judgeDrift(drift, context.table.schemaDrift);
     if (verdict === 'pause') return { change: 'schemaPaused', mapping, context };
@@ -428,51 +333,6 @@ class EpochPlanner {
     return { kind: 'idle', version };
   }
 
-  #changeContents(sources: readonly ChangeSource[]): Contents {
-    let [rows, bytes, deletes] = [0, 0, 0];
-    let known = true;
-    for (const source of sources) {
-      const size = source.file.size ?? 0;
-      bytes += size;
-      if (source.select.kind === 'masked') {
-        const count = source.file.deletionVector?.cardinality ?? 0;
-        rows += count;
-        if (source.kind === 'delete') deletes += count;
-        continue;
-      }
-      const count = source.rows ?? null;
-      rows += count ?? Math.ceil(size / 32);
-      if (source.kind === 'delete' && count !== null) deletes += count;
-      if (source.kind === 'cdc' || (source.kind === 'delete' && count === null)) known = false;
-    }
-    const small = rows <= SMALL_EPOCH.rows && bytes <= SMALL_EPOCH.bytes;
-    return {
-      parts: changeParts(sources, small),
-      estimate: { rows, bytes, deletes: known ? deletes : null },
-      small,
-      tableEmpty: null,
-    };
-  }
-
-  async #snapshotContents(head: Head): Promise<Contents> {
-    const files: AddFile[] = [];
-    let [rows, bytes] = [0, 0];
-    if (head.snapshot !== null) {
-      for await (const file of head.snapshot.files()) {
-        files.push(file);
-        rows += liveRows(file);
-        bytes += file.size;
-      }
-    }
-    const small = rows <= SMALL_EPOCH.rows && bytes <= SMALL_EPOCH.bytes;
-    return {
-      parts: snapshotParts(files, head.version),
-      estimate: { rows, bytes, deletes: null },
-      small,
-      tableEmpty: files.length === 0,
-    };
-  }
-
   /** An empty source is believed after its settle time, and even then held unless configured otherwise. */
   async #emptySource(
     state: SyncState,
@@ -490,8 +350,7 @@ class EpochPlanner {
         ? contents.estimate.rows >= documents
         : contents.estimate.deletes >= documents);
     if (!suspicious || !mayBeEmpty) return { kind: 'go', hold: null };
-    const empty =
-      contents.tableEmpty ?? (await this.#snapshotContents(await this.#readSnapshot(head.version))).tableEmpty ?? false;
+    const empty = contents.tableEmpty ?? (await this.#isTableEmpty(head.version));
     if (!empty) {
       if (state.emptySince !== null)
         await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince: null }));
@@ -503,30 +362,6 @@ class EpochPlanner {
     const settled = since + emptySourceSettleSeconds * 1_000;
     if (this.#now < settled) return { kind: 'wait', ms: Math.min(10_000, settled - this.#now) };
     return { kind: 'go', hold: guardEmptySource(documents, this.#now) };
-  }
-
-  #stagesOf(
-    state: SyncState,
-    decision: EpochDecision,
-    contents: Contents,
-    info: TargetInfo,
-  ): { readonly stages: readonly PlanStage[]; readonly chunking: PlanHeader['chunking'] } {
-    if (contents.small) return { stages: [{ name: 'apply', chunks: 1 }], chunking: 'single' };
-    const parts = contents.parts.length;
-    if (decision.kind === 'snapshot') {
-      const apply: PlanStage = { name: 'apply', chunks: parts };
-      const checked = this.#target.configuration.uniqueKey === 'checked';
-      const passes = Math.max(1, Math.ceil(contents.estimate.rows / KEYS_PER_PASS));
-      return { stages: checked ? [{ name: 'uniqueKeys', chunks: passes }, apply] : [apply], chunking: 'sources' };
-    }
-    const ranges = splitHashRanges(info.partitions, rangeCount(contents.estimate.rows, info)).length;
-    const limit = deleteLimit(this.#target.configuration.guards, state.checkpoint?.documents ?? 0);
-    const mayExceed = contents.estimate.deletes === null || contents.estimate.deletes > limit;
-    const counted = mayExceed && Number.isFinite(limit) && decision.kind !== 'verify';
-    const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
-    if (counted) stages.push({ name: 'count', chunks: ranges });
-    stages.push({ name: 'apply', chunks: ranges });
-    return { stages, chunking: 'ranges' };
   }
 
   /** Holds that are known before anything is read; exact delete counts come later, still before the first write. */
@@ -587,9 +422,6 @@ class EpochPlanner {
   }
 }
 
-/** Identities checked for uniqueness in memory by one pass over the key columns. */
-const KEYS_PER_PASS = 2_000_000;
-
 /** Slices side by side: enough to hide latencies, never so many that small tables starve. */
 const WIDTH = 3;
 
@@ -597,7 +429,6 @@ function compileFor(context: TableContext, info: TargetInfo): Mapping {
   return compileMapping({
     table: context.table,
     schema: context.metadata.schema,
-    partitionColumns: context.metadata.partitionColumns,
     target: {
       partitionKeyPaths: info.partitionKeyPaths,
       kind: info.partitionKeyKind,

@@ -1,0 +1,97 @@
+/** Contents of a plan, sized by statistics: parts, estimate and stages. Pure apart from streaming a snapshot's files. */
+import { splitHashRanges } from '../changes/hash-ranges.ts';
+import type { TableConfiguration } from '../config/sync-configuration.ts';
+import type { AddFile } from '../delta/actions.ts';
+import type { Snapshot } from '../delta/snapshot.ts';
+import type { EpochDecision } from './choose-epoch.ts';
+import type { TargetInfo } from './document-writer.ts';
+import { deleteLimit } from './guards.ts';
+import type { CountedSource } from './plan-head.ts';
+import { changeParts, liveRows, rangeCount, SMALL_EPOCH, snapshotParts } from './plan-sources.ts';
+import type { PlanEstimate, PlanHeader, PlanSource, PlanStage } from './plan.ts';
+
+export interface Contents {
+  readonly parts: readonly (readonly PlanSource[])[];
+  readonly estimate: PlanEstimate;
+  readonly small: boolean;
+  /** Whether the table has no file at all; null when that was not looked at. */
+  readonly tableEmpty: boolean | null;
+}
+
+/** Bytes of Parquet per row of a change file, for upper bounds without statistics. */
+const GUESSED_ROW_BYTES = 32;
+
+/** Identities checked for uniqueness in memory by one pass over the key columns. */
+const KEYS_PER_PASS = 2_000_000;
+
+export function changeContents(sources: readonly CountedSource[]): Contents {
+  let [rows, bytes, deletes] = [0, 0, 0];
+  let known = true;
+  for (const { source, rows: counted } of sources) {
+    bytes += source.file.size ?? 0;
+    rows += counted ?? Math.ceil((source.file.size ?? 0) / GUESSED_ROW_BYTES);
+    if (source.kind === 'insert') continue;
+    if (source.kind === 'cdc' || counted === null) known = false;
+    else deletes += counted;
+  }
+  const small = isSmall(rows, bytes);
+  const plain = sources.map(({ source }) => source);
+  return {
+    parts: changeParts(plain, small),
+    estimate: { rows, bytes, deletes: known ? deletes : null },
+    small,
+    tableEmpty: null,
+  };
+}
+
+export async function snapshotContents(snapshot: Snapshot, signal: AbortSignal): Promise<Contents> {
+  const files: AddFile[] = [];
+  let [rows, bytes] = [0, 0];
+  for await (const file of snapshot.files(signal)) {
+    files.push(file);
+    rows += liveRows(file);
+    bytes += file.size;
+  }
+  // Log replay promises no order; the same snapshot must give the same plan.
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return {
+    parts: snapshotParts(files, snapshot.version),
+    estimate: { rows, bytes, deletes: null },
+    small: isSmall(rows, bytes),
+    tableEmpty: files.length === 0,
+  };
+}
+
+function isSmall(rows: number, bytes: number): boolean {
+  return rows <= SMALL_EPOCH.rows && bytes <= SMALL_EPOCH.bytes;
+}
+
+export interface StageFacts {
+  readonly decision: EpochDecision;
+  readonly contents: Contents;
+  readonly info: TargetInfo;
+  readonly table: TableConfiguration;
+  /** Documents at the checkpoint. */
+  readonly documents: number;
+}
+
+/** The stages an epoch needs: only `apply` when it is small, exact counting only where statistics leave a guard in doubt. */
+export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunking'> {
+  const { contents, decision, info, table } = facts;
+  if (contents.small) return { stages: [{ name: 'apply', chunks: 1 }], chunking: 'single' };
+  const parts = contents.parts.length;
+  if (decision.kind === 'snapshot') {
+    const apply: PlanStage = { name: 'apply', chunks: parts };
+    const passes = Math.max(1, Math.ceil(contents.estimate.rows / KEYS_PER_PASS));
+    const stages: readonly PlanStage[] =
+      table.uniqueKey === 'checked' ? [{ name: 'uniqueKeys', chunks: passes }, apply] : [apply];
+    return { stages, chunking: 'sources' };
+  }
+  const ranges = splitHashRanges(info.partitions, rangeCount(contents.estimate.rows, info)).length;
+  const limit = deleteLimit(table.guards, facts.documents);
+  const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
+  const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
+  if (inDoubt && Number.isFinite(limit) && decision.kind !== 'verify') stages.push({ name: 'count', chunks: ranges });
+  stages.push({ name: 'apply', chunks: ranges });
+  return { stages, chunking: 'ranges' };
+}
