@@ -1,21 +1,8 @@
 /** Port to the mirrored container. */
-import type { Identity, JsonObject, JsonValue } from '../documents/document.ts';
+import type { Operation } from '../changes/operation.ts';
+import type { Identity, JsonObject } from '../documents/document.ts';
 
-/** What is done to Cosmos for one change. At most one per identity in a call. */
-export type Operation =
-  | { readonly kind: 'upsert'; readonly identity: Identity; readonly document: JsonObject }
-  /** Fails softly (`exists`) when the document is there. */
-  | { readonly kind: 'create'; readonly identity: Identity; readonly document: JsonObject }
-  /** Absent documents count as applied. */
-  | { readonly kind: 'delete'; readonly identity: Identity; readonly ifMatch?: string }
-  /** Fails softly (`missing` / `changed`). */
-  | { readonly kind: 'replace'; readonly identity: Identity; readonly document: JsonObject; readonly ifMatch: string }
-  /** At most 10 steps. Fails softly with `missing`. */
-  | { readonly kind: 'patch'; readonly identity: Identity; readonly steps: readonly PatchStep[] };
-
-export type PatchStep =
-  | { readonly op: 'set'; readonly path: string; readonly value: JsonValue }
-  | { readonly op: 'remove'; readonly path: string };
+export type { Operation, PatchStep } from '../changes/operation.ts';
 
 /** What became of one operation, reported exactly once for each one handed in. */
 export interface Outcome {

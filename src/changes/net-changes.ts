@@ -1,0 +1,111 @@
+/**
+ * Net changes of a version range: what each identity was before it and is after it, whatever happened in between. Images
+ * are grouped by identity first and never cancelled one by one, because rows of one identity may come from several files
+ * and one row may move between identities.
+ */
+import { type Identity, identityHash } from '../documents/document.ts';
+import { comparePositions, type Image } from './image.ts';
+
+/** One identity over the whole range. */
+export interface Change {
+  readonly identity: Identity;
+  /** The last commit that touched the identity. */
+  readonly version: number;
+  /**
+   * The before set of the first commit that touches the identity, even when that set is empty (a new row). `known` is
+   * false when the images were not read from changes, so nothing is known about the state before.
+   */
+  readonly before: { readonly known: boolean; readonly images: readonly Image[]; readonly count: number };
+  /** The after set of the last commit; empty when the row is gone. Greatest position first. */
+  readonly after: { readonly images: readonly Image[]; readonly count: number };
+}
+
+interface Entry {
+  readonly identity: Identity;
+  first: number;
+  last: number;
+  before: Image[];
+  beforeCount: number;
+  after: Image[];
+  afterCount: number;
+}
+
+/**
+ * Collects the images of a chunk in any order. At most two images a side are kept for each identity, so that a wrong key
+ * (a column with one value, say) costs no more memory than a right one.
+ */
+export class NetChanges {
+  readonly #entries = new Map<string, Entry>();
+  readonly #beforeKnown: boolean;
+
+  /** `beforeKnown`: the images hold everything that the range did to these identities, in both directions. */
+  constructor(options: { readonly beforeKnown: boolean }) {
+    this.#beforeKnown = options.beforeKnown;
+  }
+
+  /** Identities seen. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  add(image: Image): void {
+    const entry = this.#entryOf(image);
+    const { version } = image;
+    if (version < entry.first) {
+      entry.first = version;
+      entry.before = [];
+      entry.beforeCount = 0;
+    }
+    if (version > entry.last) {
+      entry.last = version;
+      entry.after = [];
+      entry.afterCount = 0;
+    }
+    if (image.side === 'before') {
+      if (version === entry.first && keep(entry.before, image)) entry.beforeCount++;
+    } else if (version === entry.last && keep(entry.after, image)) entry.afterCount++;
+  }
+
+  /** Every identity once, in no particular order. */
+  *changes(): Generator<Change> {
+    for (const entry of this.#entries.values()) {
+      yield {
+        identity: entry.identity,
+        version: entry.last,
+        before: { known: this.#beforeKnown, images: entry.before, count: entry.beforeCount },
+        after: { images: entry.after, count: entry.afterCount },
+      };
+    }
+  }
+
+  #entryOf(image: Image): Entry {
+    const key = identityHash(image.identity);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      identity: image.identity,
+      first: image.version,
+      last: image.version,
+      before: [],
+      beforeCount: 0,
+      after: [],
+      afterCount: 0,
+    };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+}
+
+/** Keeps the two images with the greatest positions, greatest first. False when this very row is kept already. */
+function keep(kept: Image[], image: Image): boolean {
+  let at = 0;
+  for (; at < kept.length; at++) {
+    const other = kept[at];
+    const order = other === undefined ? -1 : comparePositions(other.position, image.position);
+    if (order === 0) return false;
+    if (order < 0) break;
+  }
+  kept.splice(at, 0, image);
+  if (kept.length > 2) kept.pop();
+  return true;
+}
