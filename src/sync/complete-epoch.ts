@@ -1,0 +1,126 @@
+/** completeEpoch: makes the version of a finished plan the target's checkpoint, once, and writes the ledger. */
+import { toSyncError } from '../shared/errors.ts';
+import type { CompleteInput, CompleteResult } from './next-step.ts';
+import { planFolder, readJson, readPlan, type PlanHeader } from './plan.ts';
+import { transition, type LedgerEntry, type OperationCounts } from './state-store.ts';
+import { complete, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
+import type { SyncDependencies } from './sync-target.ts';
+
+/** Succeeds when it finds itself already done. */
+export async function completeEpoch(
+  deps: SyncDependencies,
+  input: CompleteInput,
+  signal: AbortSignal,
+): Promise<CompleteResult> {
+  try {
+    const target = await deps.target(input.tableId);
+    const header = await readPlan(deps.plans, target.id, input.planId, signal);
+    const now = deps.clock.now();
+    const before = (await deps.states.read(target.id, signal)).state;
+    if (isDone(before, header)) return { kind: 'ok', version: header.result.version };
+    const forced = await forcedAfter(deps, header, signal);
+    // The ledger line first: a repeat before the transition writes the same line again, one after it finds the epoch done.
+    const entry = ledgerEntry(header, before.current, input.counts, now);
+    await deps.states.record(entry, signal);
+    await transition(
+      deps.states,
+      target.id,
+      (latest) => {
+        if (isDone(latest, header)) return latest;
+        const checkpoint = checkpointOf(header, latest, input.counts, now);
+        return complete(latest, header.planId, checkpoint, {
+          deletes: input.counts.deletes,
+          forced: forced ?? latest.forced,
+          now,
+        });
+      },
+      signal,
+    );
+    logCompleted(deps, header, entry);
+    await removeOlderPlans(deps, header, signal);
+    return { kind: 'ok', version: header.result.version };
+  } catch (thrown) {
+    const error = toSyncError(thrown);
+    return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
+  }
+}
+
+function isDone(state: SyncState, header: PlanHeader): boolean {
+  return (
+    state.current?.planId !== header.planId &&
+    state.checkpoint?.epoch === header.epoch &&
+    state.checkpoint.version === header.result.version
+  );
+}
+
+/** Whether the duplicates that this epoch found replace what was known, or the forced identities stay as they are. */
+async function forcedAfter(deps: SyncDependencies, header: PlanHeader, signal: AbortSignal): Promise<Forced | null> {
+  for await (const name of deps.plans.list(`${planFolder(header.target, header.planId)}/forced.json`, signal)) {
+    return (await readJson(deps.plans, name, signal)) as Forced;
+  }
+  return null;
+}
+
+function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint {
+  const before = state.checkpoint;
+  if (header.kind === 'verify' && before !== null) return { ...before, epoch: header.epoch };
+  return {
+    ...header.result,
+    context: header.context,
+    epoch: header.epoch,
+    documents: Math.max(0, (before?.documents ?? 0) + counts.documentsDelta),
+    syncedAt: now,
+  };
+}
+
+function ledgerEntry(
+  header: PlanHeader,
+  finished: CurrentEpoch | null,
+  counts: OperationCounts,
+  now: number,
+): LedgerEntry {
+  return {
+    target: header.target,
+    epoch: header.epoch,
+    planId: header.planId,
+    kind: header.kind,
+    why: header.why,
+    from: header.from,
+    to: header.to,
+    startedAt: finished?.startedAt ?? now,
+    endedAt: now,
+    counts,
+    ...(finished?.approval === undefined ? {} : { approvedBy: finished.approval.by }),
+  };
+}
+
+function logCompleted(deps: SyncDependencies, header: PlanHeader, entry: LedgerEntry): void {
+  const { requestUnits, rows, upserts, creates, patches, deletes, skipped, deadLettered } = entry.counts;
+  deps.log.event('epochCompleted', {
+    table: header.tableId,
+    epoch: header.epoch,
+    kind: header.kind,
+    from: header.from,
+    to: header.to,
+    rows,
+    upserts,
+    creates,
+    patches,
+    deletes,
+    skipped,
+    deadLettered,
+    ru: Math.round(requestUnits * 100) / 100,
+    ms: entry.endedAt - entry.startedAt,
+    commitTimestamp: header.result.commitTimestamp,
+  });
+}
+
+/** Plans of earlier epochs are garbage, their shuffle files included; contexts and dead letters stay, and this plan for inspection. */
+async function removeOlderPlans(deps: SyncDependencies, header: PlanHeader, signal: AbortSignal): Promise<void> {
+  const older = new Set<string>();
+  for await (const name of deps.plans.list(`plans/${header.target}/`, signal)) {
+    const planId = name.split('/')[2];
+    if (planId !== undefined && planId !== header.planId) older.add(planId);
+  }
+  for (const planId of older) await deps.plans.remove(`${planFolder(header.target, planId)}/`, signal);
+}

@@ -1,0 +1,91 @@
+/** Dead letters: rows that cannot be written, kept as JSON lines in blobs whose names depend only on the plan. */
+import type { PlanStore } from '../changes/plan-store.ts';
+import type { TableConfiguration } from '../config/sync-configuration.ts';
+import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
+
+export interface DeadLetter {
+  /** A rejection code of the mapping, `duplicateKey`, or what the service answered. */
+  readonly code: string;
+  readonly reason: string;
+  /** Table version the row belongs to. */
+  readonly version: number;
+  /** Data file and physical row, where they are known. */
+  readonly path: string | null;
+  readonly row: number | null;
+  readonly column?: string;
+  /** Only with `deadLetters.content` keys or row. */
+  readonly id?: string;
+  readonly partitionKey?: readonly PartitionKeyValue[];
+  /** Only with `deadLetters.content` row: the mapped document. */
+  readonly document?: JsonObject;
+}
+
+/** What is known of a row that cannot be written, before the configuration decides how much of it is kept. */
+export interface FailedRow {
+  readonly code: string;
+  readonly reason: string;
+  readonly version: number;
+  readonly position: { readonly path: string; readonly row: number } | null;
+  readonly column?: string;
+  readonly identity?: { readonly id: string; readonly partitionKey: readonly PartitionKeyValue[] };
+  readonly document?: JsonObject;
+}
+
+/** Dead letters of one slice; a repeated slice writes the same blob again. */
+export class DeadLetterBlob {
+  readonly #content: TableConfiguration['deadLetters']['content'];
+  readonly #lines: string[] = [];
+
+  constructor(content: TableConfiguration['deadLetters']['content']) {
+    this.#content = content;
+  }
+
+  get count(): number {
+    return this.#lines.length;
+  }
+
+  add(row: FailedRow): void {
+    const { identity, document, column } = row;
+    const letter: DeadLetter = {
+      code: row.code,
+      reason: row.reason,
+      version: row.version,
+      path: row.position?.path ?? null,
+      row: row.position?.row ?? null,
+      ...(column === undefined ? {} : { column }),
+      ...(this.#content === 'none' || identity === undefined
+        ? {}
+        : { id: identity.id, partitionKey: identity.partitionKey }),
+      ...(this.#content !== 'row' || document === undefined ? {} : { document }),
+    };
+    this.#lines.push(JSON.stringify(letter));
+  }
+
+  /** Writes the blob, or removes what an earlier run of the same slice left when nothing failed this time. */
+  async write(store: PlanStore, name: string, signal?: AbortSignal): Promise<void> {
+    if (this.#lines.length > 0)
+      await store.write(name, new TextEncoder().encode(`${this.#lines.join('\n')}\n`), signal);
+  }
+}
+
+/** Folder of a target's dead letters. */
+export function deadLetterFolder(target: string): string {
+  return `dead-letters/${target}/`;
+}
+
+/** Deterministic: epoch, chunk and where in the chunk the slice began. */
+export function deadLetterName(target: string, epoch: number, chunk: number, ordinal: number): string {
+  return `${deadLetterFolder(target)}${String(epoch).padStart(10, '0')}/${chunk}-${ordinal}.jsonl`;
+}
+
+/** Dead letters of a target, oldest epoch first, as they were written. */
+export async function* readDeadLetters(
+  store: PlanStore,
+  target: string,
+  signal?: AbortSignal,
+): AsyncGenerator<DeadLetter> {
+  for await (const name of store.list(deadLetterFolder(target), signal)) {
+    const text = new TextDecoder().decode(await store.read(name, undefined, signal));
+    for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as DeadLetter;
+  }
+}
