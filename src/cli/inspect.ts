@@ -1,0 +1,96 @@
+/** `delta-cosmos inspect`: what a table version is made of. */
+import { isEnabled } from '../delta/metadata.ts';
+import { typeText } from '../delta/schema-json.ts';
+import type { Snapshot } from '../delta/snapshot.ts';
+import { stringifyJson } from '../shared/json.ts';
+import { parseArguments } from './arguments.ts';
+import type { Command, TextWriter } from './command.ts';
+import { schemaJson, timestampText } from './row-text.ts';
+import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
+
+const USAGE = `delta-cosmos inspect TABLE [--version V | --timestamp T] [--files] [--json]
+
+Prints version, protocol, features, schema, partition columns, number and size of the files of a Delta table.
+
+TABLE is a folder or an https:// or abfss:// URL.
+
+  --version V     the table as of version V (default: the latest)
+  --timestamp T   the table as of a time: ISO 8601, or milliseconds since 1970
+  --files         also the path of every live data file
+  --json          one JSON object
+`;
+
+async function writeJson(snapshot: Snapshot, files: readonly string[] | undefined, out: TextWriter): Promise<void> {
+  const { protocol, metadata, timestamp } = snapshot;
+  const totals = await snapshot.totals();
+  const description = {
+    version: snapshot.version,
+    commitTimestamp: timestamp,
+    id: metadata.id,
+    name: metadata.name ?? null,
+    minReaderVersion: protocol.minReaderVersion,
+    minWriterVersion: protocol.minWriterVersion,
+    readerFeatures: protocol.readerFeatures,
+    writerFeatures: protocol.writerFeatures,
+    schema: schemaJson(metadata.schema.fields),
+    partitionColumns: metadata.partitionColumns,
+    columnMapping: snapshot.columnMapping,
+    changeDataFeed: isEnabled(metadata, 'delta.enableChangeDataFeed'),
+    configuration: metadata.configuration,
+    numFiles: totals.numFiles,
+    sizeInBytes: totals.sizeInBytes,
+    txns: Object.fromEntries(snapshot.txns),
+    domainMetadata: Object.fromEntries(snapshot.domainMetadata),
+    ...(files === undefined ? {} : { files }),
+  };
+  await out.write(`${stringifyJson(description)}\n`);
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : items.join(', ');
+}
+
+async function writeText(snapshot: Snapshot, files: readonly string[] | undefined, out: TextWriter): Promise<void> {
+  const { protocol, metadata } = snapshot;
+  const totals = await snapshot.totals();
+  const lines = [
+    `version            ${snapshot.version} (${timestampText(snapshot.timestamp)})`,
+    `table              ${metadata.name === undefined ? '' : `${metadata.name} `}${metadata.id}`,
+    `protocol           reader ${protocol.minReaderVersion}, writer ${protocol.minWriterVersion}`,
+    `reader features    ${list(protocol.readerFeatures)}`,
+    `column mapping     ${snapshot.columnMapping}`,
+    `change data feed   ${isEnabled(metadata, 'delta.enableChangeDataFeed') ? 'on' : 'off'}`,
+    `partition columns  ${list(metadata.partitionColumns)}`,
+    `files              ${totals.numFiles}, ${totals.sizeInBytes} bytes`,
+    'columns',
+    ...metadata.schema.fields.map(
+      (field) => `  ${field.name}: ${typeText(field.type)}${field.nullable ? '' : ' not null'}`,
+    ),
+    ...(files === undefined ? [] : ['data files', ...files.map((path) => `  ${path}`)]),
+  ];
+  await out.write(`${lines.join('\n')}\n`);
+}
+
+async function livePaths(snapshot: Snapshot, signal: AbortSignal): Promise<readonly string[]> {
+  const paths: string[] = [];
+  for await (const file of snapshot.files(signal)) paths.push(file.path);
+  return paths;
+}
+
+/** The command. */
+export const inspectCommand: Command = {
+  name: 'inspect',
+  summary: 'describe a table version: protocol, schema, files',
+  usage: USAGE,
+  async run(argv, io) {
+    const { values, positionals } = parseArguments(
+      argv,
+      { ...VERSION_FLAGS, files: { type: 'boolean' }, json: { type: 'boolean' } },
+      1,
+    );
+    const { snapshot } = await snapshotArgument(positionals, values, io.signal);
+    const files = values.files === true ? await livePaths(snapshot, io.signal) : undefined;
+    await (values.json === true ? writeJson : writeText)(snapshot, files, io.stdout);
+    return 0;
+  },
+};
