@@ -1,0 +1,225 @@
+import { dateText, timestampText, timestampTextOfMicros } from './date-time-text.ts';
+import { decimalText, signedBigEndian } from './decimal-text.ts';
+import { unsupported, type FilePlace } from './file-fault.ts';
+import type { FileField } from './file-schema.ts';
+import { binaryValue, fixedWidth, stringValues, variableWidth, type ValueConversion } from './plain-values.ts';
+import type { DataType, Value } from './value-type.ts';
+
+/**
+ * How the stored values of a leaf become values of the wanted type: the same type, or a narrower one that Delta's type
+ * widening allows. Every conversion is exact; one that could lose anything is refused by name.
+ */
+export function valueConversion(place: FilePlace, leaf: FileField, type: DataType): ValueConversion {
+  const conversion = type.kind === 'decimal' ? toDecimal(leaf, type) : toPrimitive(leaf, type);
+  if (conversion === undefined) throw unsupported(place, `reading ${describeLeaf(leaf)} as ${describeType(type)}`);
+  return conversion;
+}
+
+type Conversion = ValueConversion | undefined;
+
+function toPrimitive(leaf: FileField, type: DataType): Conversion {
+  switch (type.kind === 'primitive' ? type.name : type.kind) {
+    case 'boolean':
+      return leaf.physical === 'BOOLEAN' ? BOOLEAN : undefined;
+    case 'byte':
+    case 'short':
+    case 'integer':
+      return toInteger(leaf);
+    case 'long':
+      return toLong(leaf);
+    case 'float':
+      return leaf.annotation.kind === 'float16' ? toFloat(leaf) : leaf.physical === 'FLOAT' ? toFloat(leaf) : undefined;
+    case 'double':
+      return toInteger(leaf) ?? toFloat(leaf);
+    case 'string':
+      return toText(leaf);
+    case 'binary':
+      return toBinary(leaf);
+    case 'date':
+      return isDate(leaf) ? fixedWidth(4, (view, at) => dateText(view.getInt32(at, true))) : undefined;
+    case 'timestamp':
+      return toTimestamp(leaf, 'Z');
+    case 'timestamp_ntz':
+      return isDate(leaf) && leaf.annotation.kind === 'date'
+        ? fixedWidth(4, (view, at) => timestampText(view.getInt32(at, true), 0, ''))
+        : toTimestamp(leaf, '');
+    default:
+      return undefined;
+  }
+}
+
+/** Whole numbers of at most 32 bits. */
+function toInteger(leaf: FileField): Conversion {
+  const { annotation } = leaf;
+  if (leaf.physical !== 'INT32') return undefined;
+  if (annotation.kind === 'none') return INT32;
+  if (annotation.kind !== 'integer') return undefined;
+  // Unsigned 32-bit values do not fit an integer.
+  return annotation.signed || annotation.bitWidth < 32 ? INT32 : undefined;
+}
+
+function toLong(leaf: FileField): Conversion {
+  const { annotation } = leaf;
+  if (annotation.kind !== 'none' && annotation.kind !== 'integer') return undefined;
+  const signed = annotation.kind !== 'integer' || annotation.signed;
+  if (leaf.physical === 'INT32') return signed ? INT32 : fixedWidth(4, (view, at) => view.getUint32(at, true));
+  if (leaf.physical !== 'INT64') return undefined;
+  return signed
+    ? fixedWidth(8, int64)
+    : fixedWidth(8, (view, at) => {
+        const value = view.getUint32(at + 4, true) * 4_294_967_296 + view.getUint32(at, true);
+        return Number.isSafeInteger(value) ? value : view.getBigUint64(at, true);
+      });
+}
+
+function toFloat(leaf: FileField): Conversion {
+  if (leaf.physical === 'DOUBLE') return fixedWidth(8, (view, at) => view.getFloat64(at, true));
+  if (leaf.physical === 'FLOAT') return fixedWidth(4, (view, at) => view.getFloat32(at, true));
+  if (leaf.annotation.kind === 'float16' && leaf.typeLength === 2) return fixedWidth(2, float16);
+  return undefined;
+}
+
+function toText(leaf: FileField): Conversion {
+  if (leaf.physical !== 'BYTE_ARRAY') return undefined;
+  return ['none', 'string', 'enum', 'json'].includes(leaf.annotation.kind) ? stringValues : undefined;
+}
+
+function toBinary(leaf: FileField): Conversion {
+  if (leaf.annotation.kind === 'decimal') return undefined;
+  if (leaf.physical === 'BYTE_ARRAY') return variableWidth(binaryValue);
+  if (leaf.physical !== 'FIXED_LEN_BYTE_ARRAY') return undefined;
+  const length = leaf.typeLength;
+  return fixedWidth(length, (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, length).slice());
+}
+
+function isDate(leaf: FileField): boolean {
+  return leaf.physical === 'INT32' && (leaf.annotation.kind === 'date' || leaf.annotation.kind === 'none');
+}
+
+/**
+ * Both timestamp types read every timestamp: the table's type decides whether the microseconds are an instant or a
+ * wall clock, and writers differ in what they annotate. Nanoseconds are cut to microseconds downwards, as engines do.
+ */
+function toTimestamp(leaf: FileField, suffix: '' | 'Z'): Conversion {
+  if (leaf.physical === 'INT96') return fixedWidth(12, (view, at) => int96Text(view, at, suffix));
+  const { annotation } = leaf;
+  if (leaf.physical !== 'INT64' || annotation.kind !== 'timestamp') return undefined;
+  switch (annotation.unit) {
+    case 'MICROS':
+      return fixedWidth(8, (view, at) => timestampTextOfMicros(int64(view, at), suffix));
+    case 'MILLIS':
+      return fixedWidth(8, (view, at) => millisText(int64(view, at), suffix));
+    case 'NANOS':
+      return fixedWidth(8, (view, at) => {
+        const nanos = view.getBigInt64(at, true);
+        const rest = ((nanos % 1000n) + 1000n) % 1000n;
+        const micros = (nanos - rest) / 1000n;
+        return timestampTextOfMicros(micros, suffix);
+      });
+    default:
+      return undefined;
+  }
+}
+
+function millisText(millis: number | bigint, suffix: '' | 'Z'): string {
+  if (typeof millis === 'bigint') return timestampTextOfMicros(millis * 1000n, suffix);
+  const days = Math.floor(millis / 86_400_000);
+  return timestampText(days, (millis - days * 86_400_000) * 1000, suffix);
+}
+
+/** Nanoseconds of the day, then the Julian day. Some writers put more than a day into the nanoseconds. */
+function int96Text(view: DataView, at: number, suffix: '' | 'Z'): string {
+  const nanos = view.getInt32(at + 4, true) * 4_294_967_296 + view.getUint32(at, true);
+  const day = view.getInt32(at + 8, true) - 2_440_588;
+  if (nanos >= 0 && nanos < 86_400_000_000_000) return timestampText(day, Math.floor(nanos / 1000), suffix);
+  const exact = view.getBigInt64(at, true);
+  const rest = ((exact % 1000n) + 1000n) % 1000n;
+  return timestampTextOfMicros((exact - rest) / 1000n + BigInt(day) * 86_400_000_000n, suffix);
+}
+
+function toDecimal(leaf: FileField, type: { readonly precision: number; readonly scale: number }): Conversion {
+  const stored = storedDecimal(leaf);
+  if (stored === undefined) return undefined;
+  const { precision, scale } = stored;
+  const zeros = type.scale - scale;
+  if (zeros < 0 || scale < 0 || type.scale > 38) return undefined;
+  const wanted = type.precision - type.scale;
+  // A file may be written with more digits than the table allows; such a value must not pass as one of the table's.
+  const limit = precision - scale > wanted ? 10n ** BigInt(wanted + scale) : undefined;
+  const text = (unscaled: number | bigint): string => {
+    if (limit !== undefined && (BigInt(unscaled) >= limit || BigInt(unscaled) <= -limit)) {
+      throw new Error(`a decimal has more digits than decimal(${type.precision},${type.scale}) allows`);
+    }
+    return decimalText(unscaled, scale, zeros);
+  };
+  switch (leaf.physical) {
+    case 'INT32':
+      return fixedWidth(4, (view, at) => text(view.getInt32(at, true)));
+    case 'INT64':
+      return fixedWidth(8, (view, at) => text(int64(view, at)));
+    case 'FIXED_LEN_BYTE_ARRAY':
+      return fixedWidth(leaf.typeLength, (view, at) => text(signedBigEndian(view, at, leaf.typeLength)));
+    case 'BYTE_ARRAY':
+      return variableWidth((values, start, end) => text(signedBigEndian(values.view, start, end - start)));
+    default:
+      return undefined;
+  }
+}
+
+/** Precision and scale of what the file stores; whole numbers are decimals of scale 0. */
+function storedDecimal(leaf: FileField): { readonly precision: number; readonly scale: number } | undefined {
+  if (leaf.annotation.kind === 'decimal') return leaf.annotation;
+  if (leaf.physical === 'INT32' && toInteger(leaf) !== undefined) return { precision: 10, scale: 0 };
+  if (leaf.physical === 'INT64' && (leaf.annotation.kind === 'none' || leaf.annotation.kind === 'integer')) {
+    const unsigned = leaf.annotation.kind === 'integer' && !leaf.annotation.signed;
+    return unsigned ? undefined : { precision: 19, scale: 0 };
+  }
+  return undefined;
+}
+
+/** Booleans are read as indexes into [false, true] and never as bytes. */
+const BOOLEAN: ValueConversion = fixedWidth(1, (view, at) => view.getUint8(at) === 1);
+
+const INT32: ValueConversion = fixedWidth(4, (view, at) => view.getInt32(at, true));
+
+function int64(view: DataView, at: number): number | bigint {
+  const value = view.getInt32(at + 4, true) * 4_294_967_296 + view.getUint32(at, true);
+  return Number.isSafeInteger(value) ? value : view.getBigInt64(at, true);
+}
+
+function float16(view: DataView, at: number): Value {
+  const bits = view.getUint16(at, true);
+  const sign = bits >> 15 === 1 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function describeLeaf(leaf: FileField): string {
+  const { annotation, physical } = leaf;
+  if (physical === undefined) return 'a group of columns';
+  switch (annotation.kind) {
+    case 'none':
+      return physical;
+    case 'decimal':
+      return `${physical} decimal(${annotation.precision},${annotation.scale})`;
+    case 'integer':
+      return `${physical} ${annotation.signed ? 'signed' : 'unsigned'} ${annotation.bitWidth} bit`;
+    default:
+      return `${physical} ${annotation.kind}`;
+  }
+}
+
+/** A type's name in messages. */
+export function describeType(type: DataType): string {
+  switch (type.kind) {
+    case 'primitive':
+      return type.name;
+    case 'decimal':
+      return `decimal(${type.precision},${type.scale})`;
+    default:
+      return type.kind;
+  }
+}
