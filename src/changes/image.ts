@@ -1,5 +1,6 @@
 /** One side of what happened to a row in one commit, as the document it maps to. */
 import type { Identity, JsonObject } from '../documents/document.ts';
+import type { Rejection } from '../documents/rejection.ts';
 
 /** Where a row lies: a data file of the table and the index of the row in it. */
 export interface RowPosition {
@@ -15,6 +16,8 @@ export interface Image {
   readonly identity: Identity;
   readonly document: JsonObject;
   readonly position: RowPosition;
+  /** Set when the row has an identity but no document (which is then empty): nothing may be concluded from its content. */
+  readonly rejection?: Rejection;
 }
 
 /** Orders rows of one commit by path, then index. */
