@@ -12,7 +12,8 @@ export const REQUESTS_PER_PARTITION = 2;
 /** Operations for one partition key range. */
 export class BatchLane<T extends BatchOperation> {
   readonly id: string;
-  inFlight = 0;
+  /** Requests that wait for RU or for their answer. */
+  requests = 0;
   /** Monotonic milliseconds before which nothing is sent: the partition throttles. */
   pausedUntil = 0;
   /** The range is being looked up again: nothing is sent. */
@@ -63,7 +64,7 @@ export class BatchLane<T extends BatchOperation> {
       full = ++count === MAX_BATCH_OPERATIONS;
       if (full) break;
     }
-    if (count === 0 || (!full && this.inFlight > 0)) return undefined;
+    if (count === 0 || (!full && this.requests > 0)) return undefined;
     const batch = this.#queue.slice(this.#head, this.#head + count);
     this.#head += count;
     if (this.#head > 1_024 && this.#head * 2 > this.#queue.length) {

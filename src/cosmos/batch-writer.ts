@@ -13,7 +13,8 @@ import type {
 } from '../sync/document-writer.ts';
 import type { BatchItem } from './batch-item.ts';
 import type { BatchOperation } from './batch-operation.ts';
-import { BatchSession, type SessionContext } from './batch-session.ts';
+import type { SessionContext } from './batch-dispatch.ts';
+import { BatchSession } from './batch-session.ts';
 import { ContainerGateway, type ContainerAddress } from './container-gateway.ts';
 import type { CosmosAccount } from './cosmos-account.ts';
 import { DocumentScan } from './document-scan.ts';
@@ -21,6 +22,7 @@ import { OperationCosts } from './operation-cost.ts';
 import { PartitionMap } from './partition-map.ts';
 import type { RuLimiter } from './ru-limiter.ts';
 import { deliveryError } from './service-answer.ts';
+import { SharedTask } from './shared-task.ts';
 import { keyPathNames, storedDocument } from './stored-document.ts';
 import { checkTarget, parseTarget } from './target-check.ts';
 import { writerCounters, type WriterCounters } from './writer-counters.ts';
@@ -60,8 +62,10 @@ class BatchWriter implements CosmosDocumentWriter {
   readonly #options: DocumentWriterOptions;
   readonly #gateway: ContainerGateway;
   readonly #partitions: PartitionMap;
+  readonly #costs = new OperationCosts();
   readonly #clock: Clock;
-  #target: Promise<Target> | undefined;
+  readonly #finding = new SharedTask((signal) => this.#find(signal));
+  #target: Target | undefined;
 
   constructor(options: DocumentWriterOptions) {
     this.#options = options;
@@ -72,8 +76,10 @@ class BatchWriter implements CosmosDocumentWriter {
   }
 
   async describe(signal: AbortSignal): Promise<TargetInfo> {
-    this.#target = undefined;
-    const { info } = await this.#open(signal);
+    this.#target = await this.#finding.run(signal);
+    const { info } = this.#target;
+    // Whoever describes plans anew, also for a container that was created again.
+    this.#partitions.forget();
     const { ranges } = await this.#partitions.refresh(signal);
     return { ...info, partitions: ranges.map(({ start, end }) => ({ start, end })) };
   }
@@ -121,12 +127,9 @@ class BatchWriter implements CosmosDocumentWriter {
     return scan.page(range, cursor, signal);
   }
 
-  /** Reads and checks the container, once; a failed attempt is not remembered. */
-  #open(signal: AbortSignal): Promise<Target> {
-    this.#target ??= this.#find(signal).catch((error: unknown) => {
-      this.#target = undefined;
-      throw error;
-    });
+  /** The container, read and checked once. */
+  async #open(signal: AbortSignal): Promise<Target> {
+    this.#target ??= await this.#finding.run(signal);
     return this.#target;
   }
 
@@ -157,7 +160,7 @@ class BatchWriter implements CosmosDocumentWriter {
       session: {
         ...shared,
         answerWith: 'nothing',
-        costs: new OperationCosts(),
+        costs: this.#costs,
         key: { ...hashing, levels: info.partitionKeyPaths.length },
       },
       scan: new DocumentScan({ ...shared, hashing, keyPaths: info.partitionKeyPaths.map(keyPathNames) }),

@@ -1,6 +1,7 @@
 /** Which physical partition holds an effective partition key, and how that is found out again after it changed. */
 import { SyncError } from '../shared/errors.ts';
 import type { Clock } from '../shared/clock.ts';
+import { SharedTask } from './shared-task.ts';
 
 /** One physical partition: a half-open range of effective partition keys ("" and "FF" are the ends). Ids are never reused. */
 export interface PartitionRange {
@@ -68,7 +69,7 @@ export class PartitionMap {
   readonly #clock: Clock;
   readonly #name: string;
   #layout: PartitionLayout | undefined;
-  #reading: Promise<PartitionLayout> | undefined;
+  readonly #reading = new SharedTask((signal) => this.#readUsable(signal));
 
   /** `read` gets the answer of `pkranges`; `name` is for messages. */
   constructor(read: (signal: AbortSignal) => Promise<unknown>, clock: Clock, name: string) {
@@ -82,12 +83,14 @@ export class PartitionMap {
     return this.#layout ?? (await this.refresh(signal));
   }
 
+  /** The next reading may find another container under the same name. */
+  forget(): void {
+    this.#layout = undefined;
+  }
+
   /** Reads again. Callers that come while a reading is under way share it. */
   refresh(signal: AbortSignal): Promise<PartitionLayout> {
-    this.#reading ??= this.#readUsable(signal).finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
+    return this.#reading.run(signal);
   }
 
   /**
