@@ -1,9 +1,11 @@
 /**
  * Images as lines of JSON, for spilling. A line that begins with a quote introduces the next file path, so that paths
- * are written once; the others are `[side, version, epk, id, partition key, path number, row, document]`. An absent
+ * are written once; the others are `[side, version, epk, id, partition key, path number, row, document]`
+ * with the rejection behind it where there is one. An absent
  * partition key value is `{}`, as in Cosmos DB's own header.
  */
 import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
+import type { Rejection } from '../documents/rejection.ts';
 import { SyncError } from '../shared/errors.ts';
 import type { Image } from './image.ts';
 
@@ -38,6 +40,7 @@ export class ImageLines {
       this.#lastNumber,
       position.row,
       image.document,
+      ...(image.rejection === undefined ? [] : [image.rejection]),
     ];
     return `${introduction}${JSON.stringify(record)}\n`;
   }
@@ -74,10 +77,10 @@ function parseLine(line: string, name: string): unknown {
 
 function imageOf(value: unknown, paths: readonly string[], name: string): Image {
   const record: readonly unknown[] = Array.isArray(value) ? value : [];
-  const [side, version, epk, id, key, pathNumber, row, document] = record;
+  const [side, version, epk, id, key, pathNumber, row, document, rejection] = record;
   const path = typeof pathNumber === 'number' ? paths[pathNumber] : undefined;
   const sound =
-    record.length === 8 &&
+    (record.length === 8 || (record.length === 9 && isRejection(rejection))) &&
     (side === 0 || side === 1) &&
     Number.isSafeInteger(version) &&
     typeof epk === 'string' &&
@@ -97,7 +100,19 @@ function imageOf(value: unknown, paths: readonly string[], name: string): Image 
     identity: { id, partitionKey, epk },
     document: document as JsonObject,
     position: { path, row: row as number },
+    ...(rejection === undefined ? {} : { rejection: rejection as Rejection }),
   };
+}
+
+function isRejection(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'code' in value &&
+    typeof value.code === 'string' &&
+    'reason' in value &&
+    typeof value.reason === 'string'
+  );
 }
 
 function damaged(name: string, reason: string): SyncError {

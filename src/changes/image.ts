@@ -11,7 +11,7 @@ export interface RowPosition {
 export interface Image {
   /** before: delete, update_preimage. after: insert, update_postimage. */
   readonly side: 'before' | 'after';
-  /** The commit. */
+  /** The commit; for a row of a snapshot, the one that added its file. */
   readonly version: number;
   readonly identity: Identity;
   readonly document: JsonObject;
@@ -20,8 +20,9 @@ export interface Image {
   readonly rejection?: Rejection;
 }
 
-/** Orders rows of one commit by path, then index. */
-export function comparePositions(a: RowPosition, b: RowPosition): number {
-  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
-  return a.row - b.row;
+/** Orders rows by the commit that added them, then path, then index: the order in which `duplicates: last` decides. */
+export function compareRows(a: Image, b: Image): number {
+  if (a.version !== b.version) return a.version - b.version;
+  if (a.position.path !== b.position.path) return a.position.path < b.position.path ? -1 : 1;
+  return a.position.row - b.position.row;
 }

@@ -4,7 +4,7 @@
  * and one row may move between identities.
  */
 import { type Identity, identityHash } from '../documents/document.ts';
-import { comparePositions, type Image } from './image.ts';
+import { compareRows, type Image } from './image.ts';
 
 /** One identity over the whole range. */
 export interface Change {
@@ -37,10 +37,16 @@ interface Entry {
 export class NetChanges {
   readonly #entries = new Map<string, Entry>();
   readonly #beforeKnown: boolean;
+  readonly #byCommit: boolean;
 
-  /** `beforeKnown`: the images hold everything that the range did to these identities, in both directions. */
-  constructor(options: { readonly beforeKnown: boolean }) {
+  /**
+   * `beforeKnown`: the images hold everything that the range did to these identities, in both directions. `byCommit`
+   * (default: as `beforeKnown`): a later commit replaces what an earlier one left. Without it all images stand for one
+   * state each side, as the rows of a snapshot or the difference of two; `version` is then the commit of the row's file.
+   */
+  constructor(options: { readonly beforeKnown: boolean; readonly byCommit?: boolean }) {
     this.#beforeKnown = options.beforeKnown;
+    this.#byCommit = options.byCommit ?? options.beforeKnown;
   }
 
   /** Identities seen. */
@@ -53,17 +59,16 @@ export class NetChanges {
     const { version } = image;
     if (version < entry.first) {
       entry.first = version;
-      entry.before = [];
-      entry.beforeCount = 0;
+      if (this.#byCommit) clear(entry, 'before');
     }
     if (version > entry.last) {
       entry.last = version;
-      entry.after = [];
-      entry.afterCount = 0;
+      if (this.#byCommit) clear(entry, 'after');
     }
-    if (image.side === 'before') {
-      if (version === entry.first && keep(entry.before, image)) entry.beforeCount++;
-    } else if (version === entry.last && keep(entry.after, image)) entry.afterCount++;
+    const counts = !this.#byCommit || version === (image.side === 'before' ? entry.first : entry.last);
+    if (!counts || !keep(entry[image.side], image)) return;
+    if (image.side === 'before') entry.beforeCount++;
+    else entry.afterCount++;
   }
 
   /** Every identity once, in no particular order. */
@@ -96,12 +101,18 @@ export class NetChanges {
   }
 }
 
+function clear(entry: Entry, side: Image['side']): void {
+  entry[side] = [];
+  if (side === 'before') entry.beforeCount = 0;
+  else entry.afterCount = 0;
+}
+
 /** Keeps the two images with the greatest positions, greatest first. False when this very row is kept already. */
 function keep(kept: Image[], image: Image): boolean {
   let at = 0;
   for (; at < kept.length; at++) {
     const other = kept[at];
-    const order = other === undefined ? -1 : comparePositions(other.position, image.position);
+    const order = other === undefined ? -1 : compareRows(other, image);
     if (order === 0) return false;
     if (order < 0) break;
   }
