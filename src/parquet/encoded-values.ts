@@ -31,22 +31,11 @@ export function transcodeToPlain(
   }
 }
 
+const PLAIN_WIDTHS: Readonly<Record<string, number>> = { INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8, INT96: 12 };
+
 /** Bytes of a PLAIN value; 0 when it has a length of its own. */
-export function plainWidth(leaf: FileField): number {
-  switch (leaf.physical) {
-    case 'INT32':
-    case 'FLOAT':
-      return 4;
-    case 'INT64':
-    case 'DOUBLE':
-      return 8;
-    case 'INT96':
-      return 12;
-    case 'FIXED_LEN_BYTE_ARRAY':
-      return leaf.typeLength;
-    default:
-      return 0;
-  }
+function plainWidth(leaf: FileField): number {
+  return leaf.typeLength || (PLAIN_WIDTHS[leaf.physical ?? ''] ?? 0);
 }
 
 function deltaNumbers(bytes: Uint8Array, at: number, leaf: FileField, count: number): Uint8Array {

@@ -103,89 +103,67 @@ export function fileSchema(
   return { root, leaves };
 }
 
+/** Logical types without parameters, by their name in the format. */
+const PLAIN_LOGICAL = {
+  STRING: 'string',
+  ENUM: 'enum',
+  JSON: 'json',
+  BSON: 'bson',
+  UUID: 'uuid',
+  DATE: 'date',
+  FLOAT16: 'float16',
+  INTERVAL: 'interval',
+  NULL: 'null',
+  LIST: 'list',
+  MAP: 'map',
+  VARIANT: 'variant',
+  GEOMETRY: 'geometry',
+  GEOGRAPHY: 'geometry',
+} as const;
+
+/** Converted types, which older writers use instead. */
+const CONVERTED: Readonly<Record<string, Annotation>> = {
+  UTF8: { kind: 'string' },
+  ENUM: { kind: 'enum' },
+  JSON: { kind: 'json' },
+  BSON: { kind: 'bson' },
+  DATE: { kind: 'date' },
+  INTERVAL: { kind: 'interval' },
+  LIST: { kind: 'list' },
+  MAP: { kind: 'map' },
+  MAP_KEY_VALUE: { kind: 'map' },
+  TIME_MILLIS: { kind: 'time', unit: 'MILLIS', utc: true },
+  TIME_MICROS: { kind: 'time', unit: 'MICROS', utc: true },
+  TIMESTAMP_MILLIS: { kind: 'timestamp', unit: 'MILLIS', utc: true },
+  TIMESTAMP_MICROS: { kind: 'timestamp', unit: 'MICROS', utc: true },
+  INT_8: { kind: 'integer', bitWidth: 8, signed: true },
+  INT_16: { kind: 'integer', bitWidth: 16, signed: true },
+  INT_32: { kind: 'integer', bitWidth: 32, signed: true },
+  INT_64: { kind: 'integer', bitWidth: 64, signed: true },
+  UINT_8: { kind: 'integer', bitWidth: 8, signed: false },
+  UINT_16: { kind: 'integer', bitWidth: 16, signed: false },
+  UINT_32: { kind: 'integer', bitWidth: 32, signed: false },
+  UINT_64: { kind: 'integer', bitWidth: 64, signed: false },
+};
+
 function annotationOf(element: SchemaElement): Annotation {
   const logical = element.logical_type;
-  switch (logical?.type) {
-    case 'STRING':
-      return { kind: 'string' };
-    case 'ENUM':
-      return { kind: 'enum' };
-    case 'JSON':
-      return { kind: 'json' };
-    case 'BSON':
-      return { kind: 'bson' };
-    case 'UUID':
-      return { kind: 'uuid' };
-    case 'DATE':
-      return { kind: 'date' };
-    case 'FLOAT16':
-      return { kind: 'float16' };
-    case 'INTERVAL':
-      return { kind: 'interval' };
-    case 'NULL':
-      return { kind: 'null' };
-    case 'LIST':
-      return { kind: 'list' };
-    case 'MAP':
-      return { kind: 'map' };
-    case 'VARIANT':
-      return { kind: 'variant' };
-    case 'GEOMETRY':
-    case 'GEOGRAPHY':
-      return { kind: 'geometry' };
-    case 'DECIMAL':
-      return { kind: 'decimal', precision: logical.precision, scale: logical.scale ?? 0 };
-    case 'INTEGER':
-      return { kind: 'integer', bitWidth: logical.bitWidth, signed: logical.isSigned };
-    case 'TIME':
-      return { kind: 'time', unit: logical.unit, utc: logical.isAdjustedToUTC };
-    case 'TIMESTAMP':
-      return { kind: 'timestamp', unit: logical.unit, utc: logical.isAdjustedToUTC };
-    default:
-      return convertedAnnotation(element);
+  // hyparquet hands on a logical type that it does not know as it found it.
+  if (logical?.type === undefined) return convertedAnnotation(element);
+  if (logical.type === 'DECIMAL') {
+    return { kind: 'decimal', precision: logical.precision, scale: logical.scale ?? 0 };
   }
+  if (logical.type === 'INTEGER') return { kind: 'integer', bitWidth: logical.bitWidth, signed: logical.isSigned };
+  if (logical.type === 'TIME') return { kind: 'time', unit: logical.unit, utc: logical.isAdjustedToUTC };
+  if (logical.type === 'TIMESTAMP') return { kind: 'timestamp', unit: logical.unit, utc: logical.isAdjustedToUTC };
+  return { kind: PLAIN_LOGICAL[logical.type] };
 }
 
 function convertedAnnotation(element: SchemaElement): Annotation {
-  switch (element.converted_type) {
-    case 'UTF8':
-      return { kind: 'string' };
-    case 'ENUM':
-      return { kind: 'enum' };
-    case 'JSON':
-      return { kind: 'json' };
-    case 'BSON':
-      return { kind: 'bson' };
-    case 'DATE':
-      return { kind: 'date' };
-    case 'INTERVAL':
-      return { kind: 'interval' };
-    case 'LIST':
-      return { kind: 'list' };
-    case 'MAP':
-    case 'MAP_KEY_VALUE':
-      return { kind: 'map' };
-    case 'DECIMAL':
-      return { kind: 'decimal', precision: element.precision ?? 0, scale: element.scale ?? 0 };
-    case 'TIME_MILLIS':
-      return { kind: 'time', unit: 'MILLIS', utc: true };
-    case 'TIME_MICROS':
-      return { kind: 'time', unit: 'MICROS', utc: true };
-    case 'TIMESTAMP_MILLIS':
-      return { kind: 'timestamp', unit: 'MILLIS', utc: true };
-    case 'TIMESTAMP_MICROS':
-      return { kind: 'timestamp', unit: 'MICROS', utc: true };
-    case 'INT_8':
-    case 'INT_16':
-    case 'INT_32':
-    case 'INT_64':
-      return { kind: 'integer', bitWidth: Number(element.converted_type.slice(4)), signed: true };
-    case 'UINT_8':
-    case 'UINT_16':
-    case 'UINT_32':
-    case 'UINT_64':
-      return { kind: 'integer', bitWidth: Number(element.converted_type.slice(5)), signed: false };
-    default:
-      return { kind: 'none' };
+  const converted = element.converted_type;
+  if (converted === undefined) return { kind: 'none' };
+  if (converted === 'DECIMAL') {
+    return { kind: 'decimal', precision: element.precision ?? 0, scale: element.scale ?? 0 };
   }
+  return CONVERTED[converted] ?? { kind: 'none' };
 }

@@ -1,6 +1,6 @@
 import { compileFunction } from 'node:vm';
 import type { EntryVector } from './column-reader.ts';
-import { damaged, type FilePlace } from './file-fault.ts';
+import { asFault, damaged, type FilePlace } from './file-fault.ts';
 import type { ListLevels, ReadNode } from './row-plan.ts';
 import type { Row, Value } from './value-type.ts';
 import { decodeVariant } from './variant.ts';
@@ -77,7 +77,7 @@ export class RowAssembly {
         const decoded: Value[] = [];
         for (let i = 0; i < metadata.count; i++) {
           const isNull = metadata.definitions !== undefined && metadata.definitions[i]! < node.definition;
-          decoded.push(isNull ? null : decodeVariant(node.place, metadata.values[i]!, values[i]!));
+          decoded.push(isNull ? null : variant(node.place, metadata.values[i]!, values[i]!));
         }
         return { ...metadata, values: decoded };
       }
@@ -125,6 +125,17 @@ export class RowAssembly {
       values.push(list ?? (definition >= levels.definition ? [] : null));
     }
     return { count: values.length, values, definitions: outDefinitions, repetitions: outRepetitions };
+  }
+}
+
+function variant(place: FilePlace, metadata: Value, value: Value): Value {
+  if (!(metadata instanceof Uint8Array && value instanceof Uint8Array)) {
+    throw damaged(place, 'a variant lacks its metadata or its value');
+  }
+  try {
+    return decodeVariant(metadata, value);
+  } catch (thrown) {
+    throw asFault(place, thrown);
   }
 }
 

@@ -123,18 +123,16 @@ class Planner {
       return { kind: 'constant', value: null };
     }
     if (field.repetition === 'REPEATED' && type.kind !== 'map') return this.bareList(field, type);
-    switch (type.kind) {
-      case 'struct':
-        if (field.physical !== undefined || field.annotation.kind === 'list' || field.annotation.kind === 'map') break;
-        return this.struct(field, type.fields, true);
-      case 'array':
-        return this.list(field, type.element);
-      case 'map':
-        return this.map(field, type.key, type.value);
-      default:
-        if (type.kind === 'primitive' && type.name === 'variant') return this.variant(field);
-        if (field.physical === undefined) break;
-        return this.leaf(field, valueConversion(this.at(field), field, type));
+    if (type.kind === 'array') return this.list(field, type.element);
+    if (type.kind === 'map') return this.map(field, type.key, type.value);
+    if (type.kind === 'struct') {
+      const isGroup =
+        field.physical === undefined && field.annotation.kind !== 'list' && field.annotation.kind !== 'map';
+      if (isGroup) return this.struct(field, type.fields, true);
+    } else if (type.kind === 'primitive' && type.name === 'variant') {
+      return this.variant(field);
+    } else if (field.physical !== undefined) {
+      return this.leaf(field, valueConversion(this.at(field), field, type));
     }
     throw unsupported(this.at(field), `reading ${describeField(field)} as ${describeType(type)}`);
   }

@@ -3,50 +3,42 @@ import { decimalText, signedBigEndian } from './decimal-text.ts';
 import { unsupported, type FilePlace } from './file-fault.ts';
 import type { FileField } from './file-schema.ts';
 import { binaryValue, fixedWidth, stringValues, variableWidth, type ValueConversion } from './plain-values.ts';
-import type { DataType, Value } from './value-type.ts';
+import type { DataType, PrimitiveName, Value } from './value-type.ts';
 
 /**
  * How the stored values of a leaf become values of the wanted type: the same type, or a narrower one that Delta's type
  * widening allows. Every conversion is exact; one that could lose anything is refused by name.
  */
 export function valueConversion(place: FilePlace, leaf: FileField, type: DataType): ValueConversion {
-  const conversion = type.kind === 'decimal' ? toDecimal(leaf, type) : toPrimitive(leaf, type);
+  const conversion =
+    type.kind === 'decimal'
+      ? toDecimal(leaf, type)
+      : type.kind === 'primitive'
+        ? TO_PRIMITIVE[type.name]?.(leaf)
+        : undefined;
   if (conversion === undefined) throw unsupported(place, `reading ${describeLeaf(leaf)} as ${describeType(type)}`);
   return conversion;
 }
 
 type Conversion = ValueConversion | undefined;
 
-function toPrimitive(leaf: FileField, type: DataType): Conversion {
-  switch (type.kind === 'primitive' ? type.name : type.kind) {
-    case 'boolean':
-      return leaf.physical === 'BOOLEAN' ? BOOLEAN : undefined;
-    case 'byte':
-    case 'short':
-    case 'integer':
-      return toInteger(leaf);
-    case 'long':
-      return toLong(leaf);
-    case 'float':
-      return leaf.annotation.kind === 'float16' ? toFloat(leaf) : leaf.physical === 'FLOAT' ? toFloat(leaf) : undefined;
-    case 'double':
-      return toInteger(leaf) ?? toFloat(leaf);
-    case 'string':
-      return toText(leaf);
-    case 'binary':
-      return toBinary(leaf);
-    case 'date':
-      return isDate(leaf) ? fixedWidth(4, (view, at) => dateText(view.getInt32(at, true))) : undefined;
-    case 'timestamp':
-      return toTimestamp(leaf, 'Z');
-    case 'timestamp_ntz':
-      return isDate(leaf) && leaf.annotation.kind === 'date'
-        ? fixedWidth(4, (view, at) => timestampText(view.getInt32(at, true), 0, ''))
-        : toTimestamp(leaf, '');
-    default:
-      return undefined;
-  }
-}
+const TO_PRIMITIVE: Readonly<Partial<Record<PrimitiveName, (leaf: FileField) => Conversion>>> = {
+  boolean: (leaf) => (leaf.physical === 'BOOLEAN' ? BOOLEAN : undefined),
+  byte: toInteger,
+  short: toInteger,
+  integer: toInteger,
+  long: toLong,
+  float: (leaf) => (leaf.physical === 'DOUBLE' ? undefined : toFloat(leaf)),
+  double: (leaf) => toInteger(leaf) ?? toFloat(leaf),
+  string: toText,
+  binary: toBinary,
+  date: (leaf) => (isDate(leaf) ? fixedWidth(4, (view, at) => dateText(view.getInt32(at, true))) : undefined),
+  timestamp: (leaf) => toTimestamp(leaf, 'Z'),
+  timestamp_ntz: (leaf) =>
+    leaf.annotation.kind === 'date' && isDate(leaf)
+      ? fixedWidth(4, (view, at) => timestampText(view.getInt32(at, true), 0, ''))
+      : toTimestamp(leaf, ''),
+};
 
 /** Whole numbers of at most 32 bits. */
 function toInteger(leaf: FileField): Conversion {
@@ -152,23 +144,18 @@ function toDecimal(leaf: FileField, type: { readonly precision: number; readonly
     }
     return decimalText(unscaled, scale, zeros);
   };
-  switch (leaf.physical) {
-    case 'INT32':
-      return fixedWidth(4, (view, at) => text(view.getInt32(at, true)));
-    case 'INT64':
-      return fixedWidth(8, (view, at) => text(int64(view, at)));
-    case 'FIXED_LEN_BYTE_ARRAY':
-      return fixedWidth(leaf.typeLength, (view, at) => text(signedBigEndian(view, at, leaf.typeLength)));
-    case 'BYTE_ARRAY':
-      return variableWidth((values, start, end) => text(signedBigEndian(values.view, start, end - start)));
-    default:
-      return undefined;
-  }
+  if (leaf.physical === 'INT32') return fixedWidth(4, (view, at) => text(view.getInt32(at, true)));
+  if (leaf.physical === 'INT64') return fixedWidth(8, (view, at) => text(int64(view, at)));
+  const length = leaf.typeLength;
+  return length > 0
+    ? fixedWidth(length, (view, at) => text(signedBigEndian(view, at, length)))
+    : variableWidth((values, start, end) => text(signedBigEndian(values.view, start, end - start)));
 }
 
 /** Precision and scale of what the file stores; whole numbers are decimals of scale 0. */
 function storedDecimal(leaf: FileField): { readonly precision: number; readonly scale: number } | undefined {
-  if (leaf.annotation.kind === 'decimal') return leaf.annotation;
+  const holdsDecimal = ['INT32', 'INT64', 'FIXED_LEN_BYTE_ARRAY', 'BYTE_ARRAY'].includes(leaf.physical ?? '');
+  if (leaf.annotation.kind === 'decimal') return holdsDecimal ? leaf.annotation : undefined;
   if (leaf.physical === 'INT32' && toInteger(leaf) !== undefined) return { precision: 10, scale: 0 };
   if (leaf.physical === 'INT64' && (leaf.annotation.kind === 'none' || leaf.annotation.kind === 'integer')) {
     const unsigned = leaf.annotation.kind === 'integer' && !leaf.annotation.signed;
@@ -200,26 +187,16 @@ function float16(view: DataView, at: number): Value {
 function describeLeaf(leaf: FileField): string {
   const { annotation, physical } = leaf;
   if (physical === undefined) return 'a group of columns';
-  switch (annotation.kind) {
-    case 'none':
-      return physical;
-    case 'decimal':
-      return `${physical} decimal(${annotation.precision},${annotation.scale})`;
-    case 'integer':
-      return `${physical} ${annotation.signed ? 'signed' : 'unsigned'} ${annotation.bitWidth} bit`;
-    default:
-      return `${physical} ${annotation.kind}`;
+  if (annotation.kind === 'none') return physical;
+  if (annotation.kind === 'decimal') return `${physical} decimal(${annotation.precision},${annotation.scale})`;
+  if (annotation.kind === 'integer') {
+    return `${physical} ${annotation.signed ? 'signed' : 'unsigned'} ${annotation.bitWidth} bit`;
   }
+  return `${physical} ${annotation.kind}`;
 }
 
 /** A type's name in messages. */
 export function describeType(type: DataType): string {
-  switch (type.kind) {
-    case 'primitive':
-      return type.name;
-    case 'decimal':
-      return `decimal(${type.precision},${type.scale})`;
-    default:
-      return type.kind;
-  }
+  if (type.kind === 'primitive') return type.name;
+  return type.kind === 'decimal' ? `decimal(${type.precision},${type.scale})` : type.kind;
 }
