@@ -2,4 +2,9 @@
 import type { Command } from './command.ts';
 
 /** Commands by name, in the order of `--help`. */
-export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {};
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  inspect: async () => (await import('./inspect.ts')).inspectCommand,
+  rows: async () => (await import('./rows.ts')).rowsCommand,
+  changes: async () => (await import('./changes.ts')).changesCommand,
+  start: async () => (await import('./start.ts')).startCommand,
+};

@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { SyncError } from '../../shared/errors.ts';
+import { SyncError, errorCatalogue } from '../../shared/errors.ts';
+import type { ErrorCode } from '../../shared/errors.ts';
 
 /** How long a service may take to get ready; generous, since a busy machine is no error. */
 const READY_TIMEOUT_MS = 90_000;
@@ -79,6 +80,7 @@ export async function startService<Ready>(
   if (child.pid !== undefined) spec.onStart?.(child.pid);
 
   const failed = (why: string): SyncError =>
+    statedError(tail) ??
     new SyncError('serviceFailed', { problem: `${spec.name} did not start: ${why}.`, reason: tail.join('\n') });
   void exited.then((how) => rejectReady(failed(how)));
   const timer = setTimeout(() => rejectReady(failed('it did not get ready in time')), READY_TIMEOUT_MS);
@@ -94,6 +96,26 @@ export async function startService<Ready>(
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** The error that a service of this project states in its last lines: `{"type":"error","code":…,"message":…}`. */
+function statedError(lines: readonly string[]): SyncError | undefined {
+  for (const line of lines.toReversed()) {
+    if (!line.startsWith('{"type":"error"')) continue;
+    try {
+      const { code, message } = JSON.parse(line) as { readonly code?: unknown; readonly message?: unknown };
+      if (typeof code !== 'string' || typeof message !== 'string' || !isErrorCode(code)) continue;
+      // The message has problem, reason and remedy already.
+      return new SyncError(code, { problem: message, remedy: '' });
+    } catch {
+      // Cut off: then it states nothing.
+    }
+  }
+  return undefined;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue(), code);
 }
 
 /** Resolves once the process has ended and its output has been read. */
