@@ -1,0 +1,117 @@
+/** What a container is created or replaced with: checked, completed, and put into the form the data path uses. */
+import { completeIndexingPolicy, termCounter, type TermCounter } from './indexing-policy.ts';
+import { isJsonMap, type Json, type JsonMap } from './json.ts';
+import { parsePartitionKeyDefinition, pathNames, type PartitionKeyDefinition } from './partition-key.ts';
+import { Refusal, badRequest } from './refusal.ts';
+
+/** A container's settings. */
+export interface ContainerDefinition {
+  readonly id: string;
+  readonly partitionKey: PartitionKeyDefinition;
+  /** Seconds; -1 on without a default, undefined off. */
+  readonly defaultTtl: number | undefined;
+  /** Each key as the property names of its paths. */
+  readonly uniqueKeys: readonly (readonly (readonly string[])[])[];
+  readonly terms: TermCounter;
+  /** The definition as it is given out, without system properties. */
+  readonly properties: JsonMap;
+}
+
+const MAX_TTL = 2 ** 31 - 1;
+const MAX_ID_CHARACTERS = 255;
+const SYSTEM_PROPERTIES = new Set([
+  '_rid',
+  '_self',
+  '_etag',
+  '_ts',
+  '_docs',
+  '_sprocs',
+  '_triggers',
+  '_udfs',
+  '_conflicts',
+  '_colls',
+  '_users',
+]);
+
+/** Checks the id of a database or container. */
+export function checkResourceId(id: Json | undefined): string {
+  if (typeof id !== 'string' || id === '') {
+    throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
+  }
+  if (/[/\\?#]/.test(id)) throw badRequest('The id contains one of the characters / \\ ? #, which are not allowed.');
+  if (id.endsWith(' ')) throw badRequest('The id ends with a space.');
+  if (id.length > MAX_ID_CHARACTERS) throw badRequest(`The id is longer than ${MAX_ID_CHARACTERS} characters.`);
+  return id;
+}
+
+/** Checks `ttl` or `defaultTtl`: -1 or a positive 32-bit integer. */
+export function checkTtl(value: Json | undefined, name: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value <= MAX_TTL && (value === -1 || value > 0)) {
+    return value;
+  }
+  throw badRequest(`The input ${name} is invalid. Ensure to provide a nonzero positive integer or -1.`);
+}
+
+/** Completes the definition of a new container. */
+export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
+  const id = checkResourceId(body['id']);
+  const given: JsonMap = {};
+  for (const [name, value] of Object.entries(body)) if (!SYSTEM_PROPERTIES.has(name)) given[name] = value;
+  const partitionKeyJson = given['partitionKey'] ?? { paths: ['/_partitionKey'], kind: 'Hash', systemKey: true };
+  const partitionKey = parsePartitionKeyDefinition(partitionKeyJson);
+  const defaultTtl = checkTtl(given['defaultTtl'], 'defaultTtl');
+  const indexingPolicy = completeIndexingPolicy(given['indexingPolicy']);
+  const uniqueKeys = parseUniqueKeys(given['uniqueKeyPolicy']);
+  return {
+    id,
+    partitionKey,
+    defaultTtl,
+    uniqueKeys,
+    terms: termCounter(indexingPolicy),
+    properties: {
+      ...given,
+      indexingPolicy,
+      partitionKey: { kind: partitionKey.kind, ...(isJsonMap(partitionKeyJson) ? partitionKeyJson : {}) },
+      conflictResolutionPolicy: given['conflictResolutionPolicy'] ?? {
+        mode: 'LastWriterWins',
+        conflictResolutionPath: '/_ts',
+        conflictResolutionProcedure: '',
+      },
+      geospatialConfig: given['geospatialConfig'] ?? { type: 'Geography' },
+    },
+  };
+}
+
+function parseUniqueKeys(policy: Json | undefined): ContainerDefinition['uniqueKeys'] {
+  if (policy === undefined || policy === null) return [];
+  const keys = isJsonMap(policy) ? (policy['uniqueKeys'] ?? []) : undefined;
+  if (!Array.isArray(keys)) throw badRequest('The unique key policy is not valid.');
+  return keys.map((key) => {
+    const paths = isJsonMap(key) ? key['paths'] : undefined;
+    if (!Array.isArray(paths) || paths.length === 0) throw badRequest('A unique key needs paths.');
+    return paths.map((path) => {
+      if (typeof path !== 'string' || !path.startsWith('/')) throw badRequest('A unique key path is not valid.');
+      return pathNames(path);
+    });
+  });
+}
+
+/** The definition after a replace: id, partition key and unique keys cannot change. */
+export function replaceContainerDefinition(current: ContainerDefinition, body: JsonMap): ContainerDefinition {
+  if (body['id'] !== current.id) {
+    throw new Refusal(400, 'Message: {"Errors":["The id of a container cannot be changed."]}');
+  }
+  const next = parseContainerDefinition({
+    ...body,
+    partitionKey: body['partitionKey'] ?? current.properties['partitionKey'],
+    uniqueKeyPolicy: body['uniqueKeyPolicy'] ?? current.properties['uniqueKeyPolicy'],
+  });
+  if (JSON.stringify(next.partitionKey) !== JSON.stringify(current.partitionKey)) {
+    throw badRequest('Document collection partition key cannot be changed.');
+  }
+  if (JSON.stringify(next.uniqueKeys) !== JSON.stringify(current.uniqueKeys)) {
+    throw badRequest('The unique key policy of a container cannot be changed.');
+  }
+  return next;
+}

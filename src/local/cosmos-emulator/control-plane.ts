@@ -1,0 +1,182 @@
+/** Requests for the account, databases, containers, partition key ranges and offers. */
+import type { Container } from './container.ts';
+import type { JsonMap } from './json.ts';
+import { replacedThroughput, serverlessRefusal, throughputOf } from './offer.ts';
+import { compileRequestQuery } from './query-request.ts';
+import { bodyMap, header, isQuery, isTrue, type Answer, type CosmosRequest } from './request.ts';
+import { Refusal, badRequest } from './refusal.ts';
+import type { Service } from './service.ts';
+
+const READ_CHARGE = 1;
+const WRITE_CHARGE = 5;
+
+/** `GET /`: the account with the addresses a client is to use. */
+export function handleAccount(service: Service): Answer {
+  const location = [{ name: 'Local', databaseAccountEndpoint: service.endpoint() }];
+  return json(200, {
+    _self: '',
+    // The JavaScript SDK reads the account before every request when the id is "localhost".
+    id: 'emulator',
+    _rid: 'emulator.local',
+    media: '//media/',
+    addresses: '//addresses/',
+    _dbs: '//dbs/',
+    writableLocations: location,
+    readableLocations: location,
+    enableMultipleWriteLocations: false,
+    continuousBackupEnabled: false,
+    enableNRegionSynchronousCommit: false,
+    enablePerPartitionFailoverBehavior: false,
+    userReplicationPolicy: { asyncReplication: false, minReplicaSetSize: 1, maxReplicasetSize: 4 },
+    userConsistencyPolicy: { defaultConsistencyLevel: 'Session' },
+    systemReplicationPolicy: { minReplicaSetSize: 1, maxReplicasetSize: 4 },
+    readPolicy: { primaryReadCoefficient: 1, secondaryReadCoefficient: 1 },
+    queryEngineConfiguration: JSON.stringify({ maxSqlQueryInputLength: 524_288, maxJoinsPerSqlQuery: 10 }),
+  });
+}
+
+/** Databases and containers. */
+export function handleControl(service: Service, request: CosmosRequest): Answer {
+  const { segments } = request;
+  if (segments[0] !== 'dbs') throw new Refusal(400, `The resource '${segments[0] ?? ''}' is not known.`);
+  if (segments.length <= 2) return handleDatabase(service, request);
+  if (segments[2] === 'colls' && segments.length <= 4) return handleContainer(service, request);
+  throw new Refusal(400, `The emulator has no '${segments.at(-1) ?? ''}'.`);
+}
+
+function handleDatabase(service: Service, request: CosmosRequest): Answer {
+  const { account } = service;
+  const id = request.segments[1];
+  if (id === undefined) {
+    if (request.method === 'GET') return feed(request, service, '', 'Databases', databases(service));
+    if (request.method !== 'POST') throw notAllowed(request);
+    if (isQuery(request.headers)) return feed(request, service, '', 'Databases', databases(service));
+    const database = account.createDatabase(bodyMap(request), throughputOf(request.headers), service.now());
+    service.journal?.structure();
+    return json(201, database.resource(), WRITE_CHARGE);
+  }
+  if (request.method === 'GET') return json(200, account.database(id).resource());
+  if (request.method !== 'DELETE') throw notAllowed(request);
+  account.deleteDatabase(id);
+  service.journal?.structure();
+  return { status: 204, charge: WRITE_CHARGE };
+}
+
+function databases(service: Service): JsonMap[] {
+  return [...service.account.databases.values()].map((database) => database.resource());
+}
+
+function handleContainer(service: Service, request: CosmosRequest): Answer {
+  const { account } = service;
+  const database = account.database(request.database ?? '');
+  const id = request.container;
+  if (id === undefined) {
+    const all = [...database.containers.values()].map((container) => container.resource());
+    if (request.method === 'GET' || (request.method === 'POST' && isQuery(request.headers))) {
+      return feed(request, service, database.rid, 'DocumentCollections', all);
+    }
+    if (request.method !== 'POST') throw notAllowed(request);
+    const throughput = throughputOf(request.headers);
+    const container = account.createContainer(database.id, bodyMap(request), throughput, service.now());
+    service.journal?.structure();
+    return containerAnswer(201, container, request);
+  }
+  switch (request.method) {
+    case 'GET':
+      return containerAnswer(200, account.container(database.id, id), request);
+    case 'PUT': {
+      const container = account.replaceContainer(database.id, id, bodyMap(request), service.now());
+      service.journal?.structure();
+      return containerAnswer(200, container, request);
+    }
+    case 'DELETE':
+      account.deleteContainer(database.id, id);
+      service.journal?.structure();
+      return { status: 204, charge: WRITE_CHARGE };
+    default:
+      throw notAllowed(request);
+  }
+}
+
+function containerAnswer(status: number, container: Container, request: CosmosRequest): Answer {
+  const answer = json(status, container.resource(), status === 200 ? READ_CHARGE : WRITE_CHARGE);
+  const headers: Record<string, string> = {
+    ...answer.headers,
+    'x-ms-documentdb-collection-index-transformation-progress': '100',
+  };
+  if (isTrue(header(request, 'x-ms-documentdb-populatequotainfo'))) {
+    // The figures an emulator always gave: kilobytes.
+    headers['x-ms-resource-quota'] =
+      'functions=25;storedProcedures=100;triggers=25;documentSize=10240;documentsSize=10485760;documentsCount=-1;collectionSize=10485760;';
+    headers['x-ms-resource-usage'] =
+      'functions=0;storedProcedures=0;triggers=0;documentSize=0;documentsSize=0;documentsCount=0;collectionSize=0;';
+  }
+  return { ...answer, headers };
+}
+
+/** `GET …/pkranges`; `former` shows the ranges before the last split. */
+export function handleRanges(service: Service, request: CosmosRequest, former: boolean): Answer {
+  if (request.method !== 'GET') throw notAllowed(request);
+  const container = service.account.container(request.database ?? '', request.container ?? '');
+  return feed(request, service, container.rid, 'PartitionKeyRanges', container.rangeResources(former));
+}
+
+/** Offers: read, query, replace. */
+export function handleOffer(service: Service, request: CosmosRequest): Answer {
+  const { account } = service;
+  if (account.settings.serverless) throw serverlessRefusal();
+  const id = request.segments[1];
+  if (id === undefined) {
+    if (request.method !== 'GET' && request.method !== 'POST') throw notAllowed(request);
+    return feed(
+      request,
+      service,
+      '',
+      'Offers',
+      [...account.offers.values()].map((offer) => offer.resourceJson()),
+    );
+  }
+  if (request.segments.length > 2) throw new Refusal(400, 'The address of the offer is not valid.');
+  const offer = account.offer(id);
+  if (request.method === 'GET') return json(200, offer.resourceJson());
+  if (request.method !== 'PUT') throw notAllowed(request);
+  const body = bodyMap(request);
+  if (body['_rid'] !== undefined && body['_rid'] !== offer.rid) throw badRequest('The offer has another _rid.');
+  account.replaceOffer(offer, replacedThroughput(body), service.now());
+  service.journal?.structure();
+  return json(200, offer.resourceJson(), WRITE_CHARGE);
+}
+
+/** All resources of a kind, or those a query chooses; in pages of the size asked for. */
+function feed(
+  request: CosmosRequest,
+  service: Service,
+  rid: string,
+  name: string,
+  resources: readonly JsonMap[],
+): Answer {
+  const isPost = request.method === 'POST' && isQuery(request.headers);
+  const chosen = isPost ? compileRequestQuery(request, service.now()).all(resources) : resources;
+  const from = Number(header(request, 'x-ms-continuation') ?? 0);
+  if (!Number.isSafeInteger(from) || from < 0) throw badRequest('Invalid Continuation Token.');
+  const asked = Number(header(request, 'x-ms-max-item-count') ?? -1);
+  const page = chosen.slice(from, asked > 0 ? from + asked : undefined);
+  const answer = json(200, { _rid: rid, [name]: page as JsonMap[], _count: page.length });
+  const headers: Record<string, string> = { ...answer.headers, 'x-ms-item-count': String(page.length) };
+  if (from + page.length < chosen.length) headers['x-ms-continuation'] = String(from + page.length);
+  return { ...answer, headers };
+}
+
+function notAllowed(request: CosmosRequest): Refusal {
+  return new Refusal(405, `The method ${request.method} is not allowed here.`);
+}
+
+function json(status: number, resource: JsonMap, charge = READ_CHARGE): Answer {
+  const etag = resource['_etag'];
+  return {
+    status,
+    charge,
+    headers: typeof etag === 'string' ? { etag } : {},
+    body: JSON.stringify(resource),
+  };
+}

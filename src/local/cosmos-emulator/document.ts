@@ -1,0 +1,87 @@
+/** A document on its way in: checked, stripped of system properties and put into stored form; and on its way out. */
+import { checkTtl, type ContainerDefinition } from './container-definition.ts';
+import type { Container } from './container.ts';
+import type { Item } from './item.ts';
+import type { JsonMap } from './json.ts';
+import { Refusal, badRequest } from './refusal.ts';
+
+/** Bytes of a document at most. */
+const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
+const MAX_ID_BYTES = 1023;
+
+/** What is stored of a document, before it has a place. */
+export interface StoredForm {
+  readonly id: string;
+  readonly text: string;
+  readonly size: number;
+  readonly terms: number;
+  readonly ttl: number | undefined;
+}
+
+/** Checks an id: `/`, `\` and `#` cannot be part of a resource's address. */
+export function checkDocumentId(id: unknown): string {
+  if (typeof id !== 'string' || id === '') {
+    throw badRequest("The input content is invalid because the required properties - 'id; ' - are missing");
+  }
+  if (id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(id) > MAX_ID_BYTES) {
+    throw badRequest(`The id is longer than ${MAX_ID_BYTES} bytes.`);
+  }
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i);
+    if (code === 47 || code === 92 || code === 35) {
+      throw badRequest('The id contains one of the characters / \\ #, which are not allowed.');
+    }
+  }
+  return id;
+}
+
+/** Checks a document and makes its stored form; `body` loses its system properties. */
+export function storedForm(definition: ContainerDefinition, body: JsonMap): StoredForm {
+  const id = checkDocumentId(body['id']);
+  const ttl =
+    definition.defaultTtl === undefined && !isTtl(body['ttl']) ? undefined : checkTtl(body['ttl'], "'ttl' of the item");
+  if (body['_rid'] !== undefined || body['_etag'] !== undefined || body['_ts'] !== undefined) {
+    delete body['_rid'];
+    delete body['_self'];
+    delete body['_etag'];
+    delete body['_ts'];
+  }
+  if (body['_self'] !== undefined) delete body['_self'];
+  if (body['_attachments'] !== undefined) delete body['_attachments'];
+  const terms = definition.terms.count(body);
+  const text = JSON.stringify(body);
+  const size = Buffer.byteLength(text);
+  if (size > MAX_DOCUMENT_BYTES) throw tooLarge();
+  return { id, text, size, terms, ttl };
+}
+
+/** `ttl` means nothing in a container without it, whatever its value. */
+function isTtl(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && (value === -1 || (value > 0 && value < 2 ** 31));
+}
+
+/** 413 as the service words it. */
+export function tooLarge(): Refusal {
+  return new Refusal(413, 'Message: {"Errors":["Request size is too large"]}');
+}
+
+/** The JSON text given out: the stored text with the system properties at its end. `extra` is further JSON members. */
+export function resourceText(container: Container, item: Item, extra = ''): string {
+  const rid = container.documentRid(item.number);
+  return (
+    `${item.text.slice(0, -1)},"_rid":"${rid}","_self":"${container.self}docs/${rid}/",` +
+    `"_etag":${JSON.stringify(item.etag)},"_attachments":"attachments/","_ts":${item.seconds}${extra}}`
+  );
+}
+
+/** The document with its system properties, parsed. */
+export function resourceValue(container: Container, item: Item): JsonMap {
+  const value = JSON.parse(item.text) as JsonMap;
+  const rid = container.documentRid(item.number);
+  value['_rid'] = rid;
+  value['_self'] = `${container.self}docs/${rid}/`;
+  value['_etag'] = item.etag;
+  value['_attachments'] = 'attachments/';
+  value['_ts'] = item.seconds;
+  return value;
+}

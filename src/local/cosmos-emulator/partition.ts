@@ -1,0 +1,181 @@
+/** One physical partition: the documents of a range of effective partition keys, its log and its share of RU/s. */
+import { identityOf, type Item } from './item.ts';
+import { Throttle } from './throttle.ts';
+
+/** A step back: what a write found, kept while an atomic batch may still fail. */
+interface Undo {
+  readonly identity: string;
+  readonly before: Item | undefined;
+  readonly after: Item | undefined;
+}
+
+/** Positions of the change log that hold versions since replaced are dropped when they are this many more than the documents. */
+const LOG_SLACK = 4096;
+
+export class Partition {
+  readonly id: string;
+  readonly min: string;
+  readonly max: string;
+  /** Ids of the partitions this one came from, oldest first. */
+  readonly parents: readonly string[];
+  readonly throttle = new Throttle();
+  /** Budgets of throughput buckets, by bucket id. */
+  readonly buckets = new Map<number, Throttle>();
+  /** Number of the last write. */
+  lsn: number;
+  private readonly items = new Map<string, Item>();
+  /** First document of each logical partition; the ring of `Item.next` holds the others. */
+  private readonly logical = new Map<string, Item>();
+  /** Versions in order of their writes; some are no longer live. */
+  private log: Item[] = [];
+  private undo: Undo[] | undefined;
+
+  constructor(id: string, min: string, max: string, parents: readonly string[], lsn: number) {
+    this.id = id;
+    this.min = min;
+    this.max = max;
+    this.parents = parents;
+    this.lsn = lsn;
+  }
+
+  /** Stored documents, expired ones included. */
+  get count(): number {
+    return this.items.size;
+  }
+
+  holds(epk: string): boolean {
+    return epk >= this.min && epk < this.max;
+  }
+
+  get(pk: string, id: string): Item | undefined {
+    return this.items.get(identityOf(pk, id));
+  }
+
+  /** Any document of the logical partition; saves hashing its key again. */
+  anyOf(pk: string): Item | undefined {
+    return this.logical.get(pk);
+  }
+
+  /** Every stored document, in order of creation. */
+  all(): IterableIterator<Item> {
+    return this.items.values();
+  }
+
+  /** The documents of one logical partition, in order of creation. */
+  *ofKey(pk: string): Generator<Item> {
+    const first = this.logical.get(pk);
+    if (first === undefined) return;
+    const members = [first];
+    for (let item = first.next; item !== first; item = item.next) members.push(item);
+    yield* members;
+  }
+
+  /** Stores a version made with `lsn + 1`. */
+  put(item: Item): void {
+    const identity = identityOf(item.pk, item.id);
+    const before = this.items.get(identity);
+    this.store(identity, before, item);
+    this.lsn = Math.max(this.lsn, item.lsn);
+    this.log.push(item);
+    if (this.log.length > this.items.size * 2 + LOG_SLACK && this.undo === undefined) {
+      this.log = this.log.filter((version) => version.live);
+    }
+    this.undo?.push({ identity, before, after: item });
+  }
+
+  remove(item: Item): void {
+    const identity = identityOf(item.pk, item.id);
+    this.store(identity, item, undefined);
+    this.lsn++;
+    this.undo?.push({ identity, before: item, after: undefined });
+  }
+
+  /** From here on writes can be taken back. */
+  begin(): void {
+    this.undo = [];
+  }
+
+  /** Keeps the writes since `begin`. */
+  commit(): void {
+    this.undo = undefined;
+  }
+
+  /** Takes back the writes since `begin`; returns what each had put and found, the last write first. */
+  rollback(): readonly { readonly before: Item | undefined; readonly after: Item | undefined }[] {
+    const steps = (this.undo ?? []).toReversed();
+    this.undo = undefined;
+    for (const { identity, before, after } of steps) {
+      this.store(identity, after, before);
+      if (after !== undefined) this.log.pop();
+      this.lsn--;
+    }
+    return steps;
+  }
+
+  /** Live versions with a log number above `lsn`, oldest first, beginning there without reading what lies before. */
+  *since(lsn: number): Generator<Item> {
+    let low = 0;
+    let high = this.log.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.log[middle]?.lsn ?? 0) > lsn) high = middle;
+      else low = middle + 1;
+    }
+    for (let i = low; i < this.log.length; i++) {
+      const item = this.log[i];
+      if (item?.live === true) yield item;
+    }
+  }
+
+  private store(identity: string, before: Item | undefined, after: Item | undefined): void {
+    if (after === undefined) {
+      this.items.delete(identity);
+      if (before !== undefined) this.unlink(before);
+      return;
+    }
+    this.items.set(identity, after);
+    after.live = true;
+    if (before !== undefined) this.relink(before, after);
+    else this.link(after);
+  }
+
+  private link(item: Item): void {
+    const first = this.logical.get(item.pk);
+    if (first === undefined) {
+      item.next = item;
+      item.previous = item;
+      this.logical.set(item.pk, item);
+      return;
+    }
+    const last = first.previous;
+    item.previous = last;
+    item.next = first;
+    last.next = item;
+    first.previous = item;
+  }
+
+  private relink(before: Item, after: Item): void {
+    before.live = false;
+    const alone = before.next === before;
+    after.next = alone ? after : before.next;
+    after.previous = alone ? after : before.previous;
+    after.next.previous = after;
+    after.previous.next = after;
+    if (this.logical.get(before.pk) === before) this.logical.set(before.pk, after);
+    before.next = before;
+    before.previous = before;
+  }
+
+  private unlink(item: Item): void {
+    item.live = false;
+    const first = this.logical.get(item.pk);
+    if (item.next === item) this.logical.delete(item.pk);
+    else {
+      item.next.previous = item.previous;
+      item.previous.next = item.next;
+      if (first === item) this.logical.set(item.pk, item.next);
+    }
+    item.next = item;
+    item.previous = item;
+  }
+}

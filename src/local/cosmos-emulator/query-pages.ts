@@ -1,0 +1,149 @@
+/** Cuts results into pages: documents scanned one after the other, or a list computed as a whole. */
+import type { Container } from './container.ts';
+import { encodePosition, type Position, type ScanPosition } from './continuation.ts';
+import type { Item } from './item.ts';
+import type { Partition } from './partition.ts';
+import { documentsIn, type QueryScope } from './query-scope.ts';
+
+/** Bytes of an answer at most. */
+const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024;
+/** Reads under way whose place is remembered, so that going on needs no search. */
+const MAX_OPEN = 128;
+
+export interface Page {
+  /** JSON texts. */
+  readonly results: readonly string[];
+  readonly continuation: string | undefined;
+  /** Bytes of the documents read, by partition. */
+  readonly read: ReadonlyMap<Partition, number[]>;
+}
+
+/** Documents of a scope from a position on, with a place to go on from after each. */
+interface Scan {
+  readonly partitions: readonly Partition[];
+  readonly steps: Iterator<{ readonly partition: Partition; readonly item: Item }>;
+  /** Results of the document at hand that are still to be given. */
+  rest: readonly string[];
+  given: number;
+  at: { readonly partition: Partition; readonly number: number } | undefined;
+}
+
+export class QueryPages {
+  /** Open reads by the token that goes on with them. */
+  private readonly scans = new Map<string, Scan>();
+  private readonly lists = new Map<string, readonly string[]>();
+
+  /** A page of the results that `produce` makes of each document. */
+  scan(
+    container: Container,
+    scope: QueryScope,
+    token: string | undefined,
+    position: ScanPosition | undefined,
+    limit: number,
+    now: () => number,
+    produce: (item: Item) => readonly string[],
+  ): Page {
+    const known = token === undefined ? undefined : this.scans.get(token);
+    if (token !== undefined) this.scans.delete(token);
+    const reusable = known !== undefined && known.partitions === container.partitions;
+    const scan = reusable ? known : openScan(container, scope, position, now);
+    const read = new Map<Partition, number[]>();
+    const results: string[] = [];
+    let characters = 0;
+    let skip = reusable ? 0 : (position?.skip ?? 0);
+    for (;;) {
+      while (scan.rest.length > 0 && results.length < limit && characters < MAX_PAGE_CHARACTERS) {
+        const [result = ''] = scan.rest;
+        scan.rest = scan.rest.slice(1);
+        scan.given++;
+        results.push(result);
+        characters += result.length;
+      }
+      if (results.length >= limit || characters >= MAX_PAGE_CHARACTERS) break;
+      const step = scan.steps.next();
+      if (step.done === true) return { results, continuation: undefined, read };
+      const { partition, item } = step.value;
+      const sizes = read.get(partition);
+      if (sizes === undefined) read.set(partition, [item.size]);
+      else sizes.push(item.size);
+      scan.rest = produce(item).slice(skip);
+      scan.given = skip;
+      skip = 0;
+      scan.at = { partition, number: item.number };
+    }
+    return { results, continuation: this.keep(container, scan), read };
+  }
+
+  /** A page of a list; `list` is called unless the list is still known. */
+  list(rid: string, token: string | undefined, offset: number, limit: number, list: () => readonly string[]): Page {
+    const all = (token === undefined ? undefined : this.lists.get(token)) ?? list();
+    if (token !== undefined) this.lists.delete(token);
+    let end = offset;
+    let characters = 0;
+    while (end < all.length && end - offset < limit && characters < MAX_PAGE_CHARACTERS) {
+      characters += all[end]?.length ?? 0;
+      end++;
+    }
+    const results = all.slice(offset, end);
+    if (end >= all.length) return { results, continuation: undefined, read: new Map() };
+    const continuation = encodePosition({ kind: 'offset', rid, offset: end });
+    remember(this.lists, continuation, all);
+    return { results, continuation, read: new Map() };
+  }
+
+  private keep(container: Container, scan: Scan): string | undefined {
+    const { at } = scan;
+    if (at === undefined) return undefined;
+    const inside = scan.rest.length > 0;
+    const position: Position = {
+      kind: 'scan',
+      rid: container.rid,
+      min: at.partition.min,
+      max: at.partition.max,
+      number: inside ? at.number - 1 : at.number,
+      skip: inside ? scan.given : 0,
+    };
+    const token = encodePosition(position);
+    remember(this.scans, token, scan);
+    return token;
+  }
+}
+
+/** A read that begins after the position. Documents keep their numbers over a split, and partitions their order. */
+function openScan(
+  container: Container,
+  scope: QueryScope,
+  position: ScanPosition | undefined,
+  now: () => number,
+): Scan {
+  return {
+    partitions: container.partitions,
+    steps: steps(container, scope, position, now),
+    rest: [],
+    given: 0,
+    at: undefined,
+  };
+}
+
+function* steps(
+  container: Container,
+  scope: QueryScope,
+  position: ScanPosition | undefined,
+  now: () => number,
+): Generator<{ readonly partition: Partition; readonly item: Item }> {
+  for (const partition of scope.partitions) {
+    if (position !== undefined && partition.max <= position.min) continue;
+    const begun = position !== undefined && partition.min < position.max;
+    for (const item of documentsIn(container, scope, partition, now)) {
+      if (!begun || item.number > position.number) yield { partition, item };
+    }
+  }
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= MAX_OPEN) return;
+    map.delete(oldest);
+  }
+}

@@ -1,0 +1,156 @@
+/** Queries over documents and the plain feed of all of them. Every query is answered for the whole scope: no plan is needed. */
+import { Admission } from './admission.ts';
+import type { Container } from './container.ts';
+import { decodePosition } from './continuation.ts';
+import { resourceText, resourceValue } from './document.ts';
+import { isJsonMap, type JsonMap } from './json.ts';
+import type { Partition } from './partition.ts';
+import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
+import { parseQuery } from './query/query-parser.ts';
+import type { Value } from './query/values.ts';
+import type { Page, QueryPages } from './query-pages.ts';
+import { documentsIn, queryScope, type QueryScope } from './query-scope.ts';
+import { bodyMap, header, numberHeader, type Answer, type CosmosRequest } from './request.ts';
+import { badRequest } from './refusal.ts';
+import { roundCharge } from './request-units.ts';
+import { sessionToken, type Service } from './service.ts';
+
+const DEFAULT_PAGE = 100;
+/** Page when the client leaves the size to the service (-1). */
+const DYNAMIC_PAGE = 1000;
+
+/** Text and parameters of a query request. */
+export function compileRequestQuery(request: CosmosRequest, now: number): CompiledQuery {
+  const body = bodyMap(request);
+  const text = body['query'];
+  if (typeof text !== 'string') throw badRequest('The query is missing.');
+  const parameters = new Map<string, Value>();
+  const given = body['parameters'];
+  if (Array.isArray(given)) {
+    for (const parameter of given) {
+      if (!isJsonMap(parameter) || typeof parameter['name'] !== 'string') throw badRequest('A parameter has no name.');
+      parameters.set(parameter['name'], parameter['value']);
+    }
+  }
+  return compileQuery(parseQuery(text), parameters, now);
+}
+
+/** `POST …/docs` with a query, and `GET …/docs`. */
+export function handleQuery(service: Service, pages: QueryPages, request: CosmosRequest): Answer {
+  const container = service.account.container(request.database ?? '', request.container ?? '');
+  const scope = queryScope(request, container);
+  const now = service.now();
+  const admissions = new Map(
+    scope.partitions.map((partition) => [partition, new Admission(service.account, container, partition, request)]),
+  );
+  try {
+    for (const admission of admissions.values()) admission.check(now);
+  } catch (thrown) {
+    countQuery(service, container, scope.partitions[0], 0, 1);
+    throw thrown;
+  }
+  const compiled = request.kind === 'query' ? compileRequestQuery(request, now) : undefined;
+  const page = readPage(service, pages, request, container, scope, compiled);
+  let charge = 0;
+  const touched = page.read.size === 0 ? scope.partitions.slice(0, 1) : [...page.read.keys()];
+  for (const partition of touched) {
+    const sizes = page.read.get(partition) ?? [];
+    let cost = service.model.query / touched.length;
+    for (const size of sizes) cost += service.model.read(size) / 10;
+    admissions.get(partition)?.spend(cost, now);
+    countQuery(service, container, partition, cost, 0);
+    charge += cost;
+  }
+  const documents = page.results.join(',');
+  return {
+    status: 200,
+    charge: roundCharge(charge),
+    headers: {
+      'x-ms-item-count': String(page.results.length),
+      'x-ms-session-token': sessionToken(scope.partitions),
+      ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
+    },
+    body: `{"_rid":"${container.rid}","Documents":[${documents}],"_count":${page.results.length}}`,
+  };
+}
+
+function countQuery(
+  service: Service,
+  container: Container,
+  partition: Partition | undefined,
+  requestUnits: number,
+  throttled: number,
+): void {
+  if (partition === undefined) return;
+  service.counters.served(
+    { database: container.place.database, container: container.id, rangeId: partition.id },
+    service.now(),
+    { requests: 1, operations: 1, requestUnits, throttled },
+  );
+}
+
+function readPage(
+  service: Service,
+  pages: QueryPages,
+  request: CosmosRequest,
+  container: Container,
+  scope: QueryScope,
+  compiled: CompiledQuery | undefined,
+): Page {
+  const token = header(request, 'x-ms-continuation');
+  const position = token === undefined || token === '' ? undefined : decodePosition(token, container.rid);
+  const limit = pageSize(request);
+  const now = (): number => service.now();
+  const each = compiled?.each;
+  if (compiled === undefined || each !== undefined) {
+    const produce =
+      each === undefined
+        ? (item: Parameters<typeof resourceText>[1]) => [resourceText(container, item)]
+        : (item: Parameters<typeof resourceText>[1]) => each(resourceValue(container, item)).map(toText);
+    const scan = position?.kind === 'scan' ? position : undefined;
+    return pages.scan(container, scope, token, scan, limit, now, produce);
+  }
+  const read = new Map<Partition, number[]>();
+  const offset = position?.kind === 'offset' ? position.offset : 0;
+  const page = pages.list(container.rid, token, offset, limit, () =>
+    compiled.all(documents(container, scope, now, compiled.needsDocuments, read)).map(toText),
+  );
+  return { ...page, read };
+}
+
+const NOTHING: JsonMap = {};
+
+/** The documents of the scope, parsed; without being read when only their number matters. */
+function* documents(
+  container: Container,
+  scope: QueryScope,
+  now: () => number,
+  needed: boolean,
+  read: Map<Partition, number[]>,
+): Generator<JsonMap> {
+  for (const partition of scope.partitions) {
+    const sizes: number[] = [];
+    if (needed) read.set(partition, sizes);
+    for (const item of documentsIn(container, scope, partition, now)) {
+      if (!needed) {
+        yield NOTHING;
+        continue;
+      }
+      sizes.push(item.size);
+      yield resourceValue(container, item);
+    }
+  }
+}
+
+function toText(value: Value): string {
+  return JSON.stringify(value) ?? 'null';
+}
+
+/** Results of one page at most. */
+export function pageSize(request: CosmosRequest): number {
+  const asked = numberHeader(request, 'x-ms-max-item-count');
+  if (asked === undefined) return DEFAULT_PAGE;
+  if (asked === -1) return DYNAMIC_PAGE;
+  if (asked < 1) throw badRequest('The page size must be positive, or -1.');
+  return asked;
+}

@@ -1,0 +1,169 @@
+/** Turns a parsed query into a plan that runs over documents. */
+import type { JsonMap } from '../json.ts';
+import { compileExpression } from './expression-compiler.ts';
+import { checkGrouping } from './grouping.ts';
+import { queryError } from './query-error.ts';
+import { collectRows, type RowPlan } from './row-collector.ts';
+import { Scope, type Evaluate, type QueryContext, type Row } from './scope.ts';
+import { compileSources } from './sources.ts';
+import type { Expression, Query, Selection } from './syntax.ts';
+import type { Value } from './values.ts';
+
+/** A query ready to run. */
+export interface CompiledQuery {
+  /** False when only the number of documents matters, so none has to be read. */
+  readonly needsDocuments: boolean;
+  /**
+   * Results of one document, when each stands for itself; undefined for a query whose results depend on all documents
+   * (aggregates, order, DISTINCT, TOP, OFFSET).
+   */
+  readonly each: ((document: JsonMap) => readonly Value[]) | undefined;
+  /** Results of all documents. */
+  all(documents: Iterable<JsonMap>): readonly Value[];
+}
+
+/** Compiles for these parameters; `now` is the wall clock in milliseconds. */
+export function compileQuery(query: Query, parameters: ReadonlyMap<string, Value>, now: number): CompiledQuery {
+  const context: QueryContext = { parameters, compileSubquery, now, slots: 0 };
+  const scope = new Scope(context);
+  const rootSlot = context.slots++;
+  const plan = compilePlan(query, scope, rootSlot);
+  const newRow = (): Row => Array.from<Value>({ length: context.slots });
+  const row = newRow();
+  const simple = plan.aggregates.length === 0 && plan.groupBy.length === 0 && plan.orderBy.length === 0;
+  const whole = query.distinct || query.top !== undefined || query.limit !== undefined;
+  return {
+    needsDocuments: needsDocuments(query),
+    each:
+      !simple || whole || query.sources.length === 0
+        ? undefined
+        : (document) => {
+            const results: Value[] = [];
+            row[rootSlot] = document;
+            plan.forEachRow(row, () => {
+              const value = plan.project(row);
+              if (value !== undefined) results.push(value);
+              return true;
+            });
+            return results;
+          },
+    all(documents) {
+      const values: Value[] = [];
+      const own = newRow();
+      const sources = query.sources.length === 0 ? [{}] : documents;
+      collectRows(
+        plan,
+        (emit) => {
+          for (const document of sources) {
+            own[rootSlot] = document;
+            if (!plan.forEachRow(own, () => emit(own))) return;
+          }
+        },
+        newRow,
+        (value) => {
+          if (value !== undefined) values.push(value);
+          return true;
+        },
+      );
+      return values;
+    },
+  };
+}
+
+/** A subquery: its rows see the aliases of the query around it. */
+function compileSubquery(query: Query, outer: Scope): (row: Row, emit: (value: Value) => boolean) => void {
+  const plan = compilePlan(query, new Scope(outer.context, outer), undefined);
+  return (row, emit) => {
+    collectRows(
+      plan,
+      (each) => {
+        plan.forEachRow(row, () => each(row));
+      },
+      () => [...row],
+      emit,
+    );
+  };
+}
+
+function compilePlan(query: Query, scope: Scope, rootSlot: number | undefined): RowPlan {
+  const { slots, iterate } = compileSources(query.sources, scope, rootSlot);
+  const where = query.where === undefined ? undefined : compileExpression(query.where, scope);
+  const groupBy = query.groupBy.map((key) => compileExpression(key, scope));
+  scope.aggregates = [];
+  const project = compileSelection(query.select, scope, slots);
+  const { aggregates } = scope;
+  scope.aggregates = undefined;
+  checkGrouping(query, aggregates.length > 0);
+  return {
+    forEachRow:
+      where === undefined ? iterate : (row, emit) => iterate(row, () => (where(row) === true ? emit() : true)),
+    groupBy,
+    aggregates,
+    orderBy: query.orderBy.map((key) => ({
+      value: compileExpression(key.value, scope),
+      descending: key.descending,
+    })),
+    project,
+    distinct: query.distinct,
+    skip: countOf(query.offset, scope, 0),
+    take: countOf(query.top ?? query.limit, scope, Number.POSITIVE_INFINITY),
+  };
+}
+
+function compileSelection(select: Selection, scope: Scope, slots: readonly number[]): Evaluate {
+  switch (select.kind) {
+    case 'all': {
+      const [slot] = slots;
+      if (slot === undefined || slots.length > 1) {
+        throw queryError("'SELECT *' is only valid with a single input set.", 'SC2040');
+      }
+      return (row) => row[slot];
+    }
+    case 'value':
+      return compileExpression(select.value, scope);
+    case 'list':
+      return compileExpression(
+        { kind: 'object', members: select.items.map((item) => [item.name, item.value] as const) },
+        scope,
+      );
+  }
+}
+
+function countOf(expression: Expression | undefined, scope: Scope, otherwise: number): number {
+  if (expression === undefined) return otherwise;
+  const value = compileExpression(expression, scope)([]);
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw queryError('TOP, OFFSET and LIMIT need a whole number that is not negative.', 'SC2062');
+  }
+  return value;
+}
+
+/** Only COUNT over constants of the whole container gets by without reading documents. */
+function needsDocuments(query: Query): boolean {
+  const [source] = query.sources;
+  if (source === undefined) return false;
+  const plain =
+    query.sources.length === 1 &&
+    source.kind === 'bind' &&
+    source.from.kind === 'path' &&
+    source.from.path.kind === 'identifier' &&
+    query.where === undefined &&
+    query.groupBy.length === 0 &&
+    query.orderBy.length === 0;
+  if (!plain) return true;
+  const selected =
+    query.select.kind === 'value'
+      ? [query.select.value]
+      : query.select.kind === 'list'
+        ? query.select.items.map((item) => item.value)
+        : [];
+  return (
+    selected.length === 0 ||
+    !selected.every(
+      (value) =>
+        value.kind === 'call' &&
+        value.name === 'COUNT' &&
+        value.args.every((argument) => argument.kind === 'literal' || argument.kind === 'identifier'),
+    )
+  );
+}
