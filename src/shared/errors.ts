@@ -133,9 +133,24 @@ const CATALOGUE = {
   leaseUnavailable: { class: 'failed', retryable: true, remedy: 'Run it again later.' },
   leaseUnused: { class: 'failed', retryable: false, remedy: 'Correct the name of the budget, or start a sync first.' },
   leaseLost: { class: 'failed', retryable: true, remedy: 'Run it again.' },
+  changeTypeUnknown: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Ask for a resync, which compares the table itself.',
+  },
   // epochs
   epochStale: { class: 'failed', retryable: false, remedy: 'Nothing is to be done: another epoch took over.' },
   stateContended: { class: 'failed', retryable: true, remedy: 'Run it again.' },
+  writeFailed: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'The slice is repeated; look at the account when it goes on.',
+  },
+  tooManyDeadLetters: {
+    class: 'failed',
+    retryable: false,
+    remedy: 'Repair the rows or the mapping, or approve the plan to go on without them.',
+  },
   nothingHeld: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
   planStale: { class: 'failed', retryable: false, remedy: 'Look at the status and approve the plan that is held now.' },
   stateUnavailable: {

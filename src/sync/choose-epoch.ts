@@ -95,19 +95,13 @@ function firstEpoch(facts: EpochFacts): EpochDecision {
   if (facts.containerEmpty !== false)
     return { ...reconcile(null, 'first load'), kind: 'snapshot', unconditional: true };
   const adopt = reconcile(null, 'first load into a container that is not empty');
-  switch (facts.table.existing) {
-    case 'adopt':
-      return adopt;
-    case 'replace':
-      return { ...adopt, unconditional: true };
-    default:
-      return held(adopt, {
-        code: 'containerNotEmpty',
-        reason: 'The container holds documents that this sync did not write.',
-        remedy:
-          'Approve the plan to make the container equal to the table, or set "existing", or name an empty container.',
-      });
-  }
+  if (facts.table.existing === 'adopt') return adopt;
+  if (facts.table.existing === 'replace') return { ...adopt, unconditional: true };
+  return held(adopt, {
+    code: 'containerNotEmpty',
+    reason: 'The container holds documents that this sync did not write.',
+    remedy: 'Approve the plan to make the container equal to the table, or set "existing", or name an empty container.',
+  });
 }
 
 function reconcile(from: number | null, why: string): EpochDecision {

@@ -1,7 +1,8 @@
 /** completeEpoch: makes the version of a finished plan the target's checkpoint, once, and writes the ledger. */
+import { identityHash, type Identity } from '../documents/document.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { CompleteInput, CompleteResult } from './next-step.ts';
-import { planFolder, readJson, readPlan, type PlanHeader } from './plan.ts';
+import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition, type LedgerEntry, type OperationCounts } from './state-store.ts';
 import { complete, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';
@@ -18,7 +19,7 @@ export async function completeEpoch(
     const now = deps.clock.now();
     const before = (await deps.states.read(target.id, signal)).state;
     if (isDone(before, header)) return { kind: 'ok', version: header.result.version };
-    const forced = await forcedAfter(deps, header, signal);
+    const forced = await forcedAfter(deps, header, before.forced, signal);
     // The ledger line first: a repeat before the transition writes the same line again, one after it finds the epoch done.
     const entry = ledgerEntry(header, before.current, input.counts, now);
     await deps.states.record(entry, signal);
@@ -53,12 +54,34 @@ function isDone(state: SyncState, header: PlanHeader): boolean {
   );
 }
 
-/** Whether the duplicates that this epoch found replace what was known, or the forced identities stay as they are. */
-async function forcedAfter(deps: SyncDependencies, header: PlanHeader, signal: AbortSignal): Promise<Forced | null> {
-  for await (const name of deps.plans.list(`${planFolder(header.target, header.planId)}/forced.json`, signal)) {
-    return (await readJson(deps.plans, name, signal)) as Forced;
+/**
+ * The forced identities after this epoch: duplicates it found, and those known before unless every row was looked at
+ * again. They fall due when a change touched one.
+ */
+async function forcedAfter(
+  deps: SyncDependencies,
+  header: PlanHeader,
+  before: Forced | null,
+  signal: AbortSignal,
+): Promise<Forced | null> {
+  if (header.kind === 'verify') return before;
+  const identities = new Map<string, Identity>();
+  const remember = (found: unknown): void => {
+    for (const identity of found as readonly Identity[]) identities.set(identityHash(identity), identity);
+  };
+  let touched = false;
+  for await (const name of deps.plans.list(`${planFolder(header.target, header.planId)}/forced-`, signal)) {
+    if (name.includes('/forced-touched-')) touched = true;
+    else remember(await readJson(deps.plans, name, signal));
   }
-  return null;
+  if (header.kind === 'changes' && before !== null) {
+    if (identities.size === 0) return touched ? { ...before, due: true } : before;
+    remember(await readJson(deps.plans, before.blob, signal));
+  }
+  if (identities.size === 0) return null;
+  const blob = `forced/${header.target}/${header.planId}.json`;
+  await writeJson(deps.plans, blob, [...identities.values()], signal);
+  return { blob, count: identities.size, due: touched };
 }
 
 function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint {

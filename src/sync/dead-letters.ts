@@ -61,7 +61,7 @@ export class DeadLetterBlob {
     this.#lines.push(JSON.stringify(letter));
   }
 
-  /** Writes the blob, or removes what an earlier run of the same slice left when nothing failed this time. */
+  /** Writes the blob when there is anything to keep. */
   async write(store: PlanStore, name: string, signal?: AbortSignal): Promise<void> {
     if (this.#lines.length > 0)
       await store.write(name, new TextEncoder().encode(`${this.#lines.join('\n')}\n`), signal);
@@ -73,9 +73,9 @@ export function deadLetterFolder(target: string): string {
   return `dead-letters/${target}/`;
 }
 
-/** Deterministic: epoch, chunk and where in the chunk the slice began. */
-export function deadLetterName(target: string, epoch: number, chunk: number, ordinal: number): string {
-  return `${deadLetterFolder(target)}${String(epoch).padStart(10, '0')}/${chunk}-${ordinal}.jsonl`;
+/** Deterministic: epoch, chunk and which of its slices. */
+export function deadLetterName(target: string, epoch: number, slice: string): string {
+  return `${deadLetterFolder(target)}${String(epoch).padStart(10, '0')}/${slice}.jsonl`;
 }
 
 /** Dead letters of a target, oldest epoch first, as they were written. */

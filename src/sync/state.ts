@@ -62,6 +62,7 @@ export type HoldCode =
   | 'containerReplaced'
   | 'containerNotEmpty'
   | 'keyNotUnique'
+  | 'deleteUndecided'
   | 'schemaDrift'
   | 'tooManyDeadLetters'
   | 'ruCeiling'

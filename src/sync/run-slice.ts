@@ -1,0 +1,365 @@
+/** runSlice: a time-boxed piece of one chunk of one stage. Returns a cursor when the chunk is not done. */
+import { randomUUID } from 'node:crypto';
+import { ShuffleWriter } from '../changes/shuffle.ts';
+import { identityHash, type Identity } from '../documents/document.ts';
+import { SyncError, toSyncError } from '../shared/errors.ts';
+import { collectChanges, collectDifferences, type CollectedChunk } from './collected-chunk.ts';
+import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
+import { enterFence, type FencedSlice } from './fence.ts';
+import { guardDeletes } from './guards.ts';
+import type { SliceInput, SliceResult } from './next-step.ts';
+import { OutcomeAccount } from './outcome-account.ts';
+import { planFolder, readPart, readRanges, writeJson } from './plan.ts';
+import { readImages } from './row-images.ts';
+import { loadSlicePlan, type SlicePlan } from './slice-plan.ts';
+import { transition } from './state-store.ts';
+import { enterStage, hold, type Hold } from './state.ts';
+import { streamSnapshot } from './streamed-chunk.ts';
+import type { SyncDependencies } from './sync-target.ts';
+import { findDuplicateKeys } from './unique-key-pass.ts';
+import { writeDecisions, type DecisionBatch, type StreamResult } from './write-stream.ts';
+
+/** How long a slice works, in milliseconds; it stops handing out work a little earlier. */
+export const SLICE_MS = 60_000;
+const HANDING_MS = 45_000;
+
+/** Decisions per batch: a cursor stands behind every batch. */
+const BATCH_DECISIONS = 250;
+
+/** Runs one slice. Expected failures are results; running it twice, or late, does no harm. */
+export async function runSlice(deps: SyncDependencies, input: SliceInput, signal: AbortSignal): Promise<SliceResult> {
+  try {
+    const plan = await loadSlicePlan(deps, input.tableId, input.planId, signal);
+    switch (input.stage) {
+      case 'uniqueKeys':
+        return await uniqueKeysSlice(deps, plan, input, signal);
+      case 'shuffle':
+        return await shuffleSlice(deps, plan, input, signal);
+      case 'count':
+        return await countSlice(deps, plan, input, signal);
+      case 'apply':
+        return await new ApplySlice(deps, plan, input).run(signal);
+    }
+  } catch (thrown) {
+    const error = toSyncError(thrown);
+    deps.log.event('sliceFailed', {
+      table: input.tableId,
+      planId: input.planId,
+      stage: input.stage,
+      chunk: input.chunk,
+      code: error.code,
+      message: error.message,
+    });
+    if (error.code === 'epochStale') return { kind: 'stopped' };
+    return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
+  }
+}
+
+async function uniqueKeysSlice(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  input: SliceInput,
+  signal: AbortSignal,
+): Promise<SliceResult> {
+  const account = new OutcomeAccount();
+  const duplicates = await findDuplicateKeys(deps.plans, plan, input.chunk, account, signal);
+  const folder = planFolder(plan.header.target, plan.header.planId);
+  await writeJson(deps.plans, `${folder}/duplicates-${input.chunk}.json`, duplicates, signal);
+  return { kind: 'ok', cursor: null, counts: account.total() };
+}
+
+/** Spreads the images of one part over the ranges of the identity hash. */
+async function shuffleSlice(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  input: SliceInput,
+  signal: AbortSignal,
+): Promise<SliceResult> {
+  const { header } = plan;
+  const account = new OutcomeAccount();
+  const letters = new DeadLetterBlob(plan.context.table.deadLetters.content);
+  const sources = await readPart(deps.plans, header, input.chunk, signal);
+  const start = input.cursor === null ? {} : { start: JSON.parse(input.cursor) as { source: number; row: number } };
+  const writer = new ShuffleWriter(await readRanges(deps.plans, header, signal));
+  let cursor: string | null = null;
+  for await (const batch of readImages(plan, sources, start, signal)) {
+    account.read(batch.rows);
+    for (const image of batch.images) writer.add(image);
+    for (const row of batch.failed) {
+      letters.add(row);
+      account.deadLetter();
+    }
+    if (!writer.full) continue;
+    cursor = JSON.stringify(batch.next);
+    break;
+  }
+  await writer.write(deps.plans, `${planFolder(header.target, header.planId)}/shuffle/${input.attempt}`, signal);
+  await letters.write(deps.plans, deadLetterName(header.target, header.epoch, `shuffle-${input.attempt}`), signal);
+  return { kind: 'ok', cursor, counts: account.total(), output: true };
+}
+
+/** Counts what a chunk would do, exactly, without doing it. */
+async function countSlice(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  input: SliceInput,
+  signal: AbortSignal,
+): Promise<SliceResult> {
+  const account = new OutcomeAccount();
+  const collected = await collect(deps, plan, input, account, signal);
+  return { kind: 'ok', cursor: null, counts: { ...account.total(), deletes: deletesOf(collected) } };
+}
+
+function collect(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  input: SliceInput,
+  account: OutcomeAccount,
+  signal: AbortSignal,
+): Promise<CollectedChunk> {
+  const request = { plan, plans: deps.plans, chunk: input.chunk, account };
+  const compare = plan.header.kind === 'reconcile' || plan.header.kind === 'verify';
+  return compare ? collectDifferences(request, signal) : collectChanges(request, signal);
+}
+
+function deletesOf(collected: CollectedChunk): number {
+  return collected.verdicts.filter((verdict) => verdict.kind === 'write' && isDelete(verdict.placed.decision)).length;
+}
+
+function isDelete(decision: { readonly kind: string; readonly operation?: { readonly kind: string } }): boolean {
+  return decision.operation?.kind === 'delete';
+}
+
+class ApplySlice {
+  readonly #deps: SyncDependencies;
+  readonly #plan: SlicePlan;
+  readonly #input: SliceInput;
+  readonly #account = new OutcomeAccount();
+  readonly #started: number;
+
+  constructor(deps: SyncDependencies, plan: SlicePlan, input: SliceInput) {
+    this.#deps = deps;
+    this.#plan = plan;
+    this.#input = input;
+    this.#started = deps.clock.now();
+  }
+
+  async run(signal: AbortSignal): Promise<SliceResult> {
+    const { header, target } = this.#plan;
+    if (header.kind === 'verify') return this.#verify(signal);
+    if (header.chunking === 'sources') return this.#fenced(signal, (fence) => this.#stream(fence.signal));
+    const collected = await collect(this.#deps, this.#plan, this.#input, this.#account, signal);
+    const refusal = header.chunking === 'single' && this.#input.cursor === null ? await this.#refuse(collected) : null;
+    if (refusal !== null) {
+      await transition(this.#deps.states, target.id, (state) => hold(state, header.planId, refusal), signal);
+      this.#deps.log.event('epochHeld', {
+        table: target.tableId,
+        planId: header.planId,
+        code: refusal.code,
+        reason: refusal.reason,
+        remedy: refusal.remedy,
+      });
+      return { kind: 'stopped' };
+    }
+    return this.#fenced(signal, () => this.#write(collected, signal));
+  }
+
+  /** Registers before the first write and leaves in every case. */
+  async #fenced(signal: AbortSignal, work: (fence: FencedSlice) => Promise<SliceResult>): Promise<SliceResult> {
+    const { header, target } = this.#plan;
+    const { states, clock } = this.#deps;
+    await transition(states, target.id, (state) => {
+      const begun = state.current?.planId !== header.planId || state.current.phase === 'applying';
+      return begun ? state : enterStage(state, header.planId, 'apply', header.stages.at(-1)?.chunks ?? 1, clock.now());
+    });
+    const slice = `${header.planId}/${this.#input.attempt}/${randomUUID()}`;
+    const request = {
+      target: target.id,
+      planId: header.planId,
+      epoch: header.epoch,
+      chunk: this.#input.chunk,
+      slice,
+      sliceMs: SLICE_MS,
+    };
+    const fence = await enterFence(states, clock, request, signal);
+    if (fence.kind === 'stale') return { kind: 'stopped' };
+    if (fence.kind === 'wait') return { kind: 'retryAfter', ms: fence.ms };
+    this.#signal = fence.slice.signal;
+    try {
+      const result = await work(fence.slice);
+      return fence.slice.stopped() && result.kind !== 'ok' ? { kind: 'stopped' } : result;
+    } finally {
+      await fence.slice.end(this.#account.answersLost);
+    }
+  }
+
+  #signal: AbortSignal = new AbortController().signal;
+
+  async #verify(signal: AbortSignal): Promise<SliceResult> {
+    const { header } = this.#plan;
+    const collected = await collect(this.#deps, this.#plan, this.#input, this.#account, signal);
+    const folder = planFolder(header.target, header.planId);
+    await writeJson(
+      this.#deps.plans,
+      `${folder}/differences-${this.#input.chunk}.json`,
+      collected.differences.slice(0, 1_000),
+      signal,
+    );
+    const count = (kind: string): number =>
+      collected.differences.filter((difference) => difference.kind === kind).length;
+    const counts = {
+      ...this.#account.total(),
+      creates: count('missing'),
+      upserts: count('different'),
+      deletes: count('extra'),
+    };
+    return { kind: 'ok', cursor: null, counts };
+  }
+
+  async #stream(signal: AbortSignal): Promise<SliceResult> {
+    const batches = streamSnapshot(
+      this.#deps.plans,
+      this.#plan,
+      this.#input,
+      this.#account,
+      () => this.#mayHand(),
+      signal,
+    );
+    return this.#finish(await this.#writeBatches(batches.batches), () => batches.done());
+  }
+
+  async #write(collected: CollectedChunk, signal: AbortSignal): Promise<SliceResult> {
+    const { header } = this.#plan;
+    const duplicates = collected.verdicts.flatMap((verdict) =>
+      verdict.kind === 'failed' && verdict.duplicate !== null ? [verdict.duplicate] : [],
+    );
+    await this.#remember('known', duplicates, signal);
+    if (collected.touchedForced > 0) await this.#remember('touched', [], signal);
+    let done = false;
+    const result = await this.#writeBatches(this.#batchesOf(collected, () => (done = true)));
+    this.#deps.log.event('sliceCompleted', {
+      table: header.tableId,
+      planId: header.planId,
+      chunk: this.#input.chunk,
+      done,
+    });
+    return this.#finish(result, () => done);
+  }
+
+  async *#batchesOf(collected: CollectedChunk, finished: () => void): AsyncGenerator<DecisionBatch> {
+    const from = this.#input.cursor;
+    const verdicts = from === null ? collected.verdicts : collected.verdicts.filter((verdict) => verdict.hash > from);
+    let failed = from === null ? collected.failed : [];
+    for (let start = 0; start < verdicts.length || failed.length > 0; start += BATCH_DECISIONS) {
+      if (!this.#mayHand()) return;
+      const slice = verdicts.slice(start, start + BATCH_DECISIONS);
+      const decisions = slice.flatMap((verdict) => (verdict.kind === 'write' ? [verdict.placed] : []));
+      const rows = slice.flatMap((verdict) => (verdict.kind === 'failed' ? verdict.rows : []));
+      yield { decisions, failed: [...failed, ...rows], cursor: slice.at(-1)?.hash ?? from ?? '' };
+      failed = [];
+    }
+    finished();
+  }
+
+  #writeBatches(batches: AsyncIterable<DecisionBatch>): Promise<StreamResult> {
+    const sourceVersion = this.#plan.context.table.sourceVersion;
+    return writeDecisions(batches, {
+      writer: this.#plan.target.writer,
+      account: this.#account,
+      sourceVersion,
+      signal: this.#signal,
+    });
+  }
+
+  async #finish(result: StreamResult, exhausted: () => boolean): Promise<SliceResult> {
+    const { header, context } = this.#plan;
+    const letters = new DeadLetterBlob(context.table.deadLetters.content);
+    for (const row of result.deadLetters) letters.add(row);
+    await letters.write(this.#deps.plans, deadLetterName(header.target, header.epoch, this.#input.attempt));
+    if (letters.count > 0)
+      this.#deps.log.event('rowDeadLettered', {
+        table: header.tableId,
+        planId: header.planId,
+        count: letters.count,
+        code: result.deadLetters[0]?.code,
+      });
+    if (result.failure !== null) throw writeFailed(result.failure);
+    const counts = this.#account.total();
+    if (counts.deadLettered > context.table.deadLetters.threshold && !(await this.#isApproved())) {
+      throw new SyncError('tooManyDeadLetters', {
+        problem: `${counts.deadLettered} rows of ${header.tableId} cannot be written; the threshold is ${context.table.deadLetters.threshold}.`,
+        reason: `The first one: ${result.deadLetters[0]?.code ?? ''}: ${result.deadLetters[0]?.reason ?? ''}`,
+      });
+    }
+    const done = result.settled && exhausted();
+    if (!done && result.cursor === null && this.#input.cursor === null)
+      return { kind: 'ok', cursor: this.#beginning(), counts };
+    return { kind: 'ok', cursor: done ? null : (result.cursor ?? this.#input.cursor), counts };
+  }
+
+  /** A cursor for "nothing settled yet". */
+  #beginning(): string {
+    return this.#plan.header.chunking === 'sources' ? JSON.stringify({ source: 0, row: 0 }) : '';
+  }
+
+  #mayHand(): boolean {
+    return !this.#signal.aborted && this.#deps.clock.now() - this.#started < HANDING_MS;
+  }
+
+  /** What forbids a small epoch, known exactly before its first write. */
+  async #refuse(collected: CollectedChunk): Promise<Hold | null> {
+    const { header, context } = this.#plan;
+    const { state } = await this.#deps.states.read(header.target);
+    if (state.current?.approval !== undefined) return null;
+    const now = this.#deps.clock.now();
+    const failed = collected.failed.length + collected.verdicts.filter((verdict) => verdict.kind === 'failed').length;
+    if (collected.verdicts.some((verdict) => verdict.kind === 'undecided')) {
+      return {
+        code: 'deleteUndecided',
+        reason: 'Rows are gone, and in mode patch their documents may hold fields of the application.',
+        remedy: 'Set "onDelete" to delete or keep.',
+        since: now,
+      };
+    }
+    if (failed > context.table.deadLetters.threshold) {
+      const duplicates = collected.verdicts.some((verdict) => verdict.kind === 'failed' && verdict.duplicate !== null);
+      const code = duplicates ? 'keyNotUnique' : 'tooManyDeadLetters';
+      const reason = `${failed} documents cannot be written; the threshold is ${context.table.deadLetters.threshold}.`;
+      return {
+        code,
+        reason,
+        remedy: duplicates
+          ? 'Choose a key that is unique, or set "duplicates" to last.'
+          : 'Repair the rows or the mapping.',
+        since: now,
+      };
+    }
+    return guardDeletes({ state, guards: context.table.guards, deletes: deletesOf(collected), now });
+  }
+
+  async #isApproved(): Promise<boolean> {
+    return (await this.#deps.states.read(this.#plan.header.target)).state.current?.approval !== undefined;
+  }
+
+  /** Leaves identities for completeEpoch, which makes them the target's forced ones. */
+  async #remember(what: 'known' | 'touched', identities: readonly Identity[], signal: AbortSignal): Promise<void> {
+    if (what === 'known' && identities.length === 0) return;
+    const { header } = this.#plan;
+    const unique = [...new Map(identities.map((identity) => [identityHash(identity), identity])).values()];
+    await writeJson(
+      this.#deps.plans,
+      `${planFolder(header.target, header.planId)}/forced-${what}-${this.#input.chunk}.json`,
+      unique,
+      signal,
+    );
+  }
+}
+
+function writeFailed(outcome: { readonly statusCode: number; readonly reason?: string }): SyncError {
+  return new SyncError('writeFailed', {
+    problem: 'A document could not be written although its row is not at fault.',
+    reason:
+      outcome.reason ??
+      (outcome.statusCode === 0 ? 'The service did not answer.' : `The service answered ${outcome.statusCode}.`),
+  });
+}

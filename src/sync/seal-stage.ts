@@ -1,0 +1,79 @@
+/** sealStage: closes a stage before the next one begins; the last chance to hold before anything is written. */
+import { toSyncError } from '../shared/errors.ts';
+import { guardDeletes } from './guards.ts';
+import type { SealInput, SealResult } from './next-step.ts';
+import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
+import { transition } from './state-store.ts';
+import { hold, reportProgress, type Hold } from './state.ts';
+import type { SyncDependencies, SyncTarget } from './sync-target.ts';
+import type { DuplicateKey } from './unique-key-pass.ts';
+
+export async function sealStage(deps: SyncDependencies, input: SealInput, signal: AbortSignal): Promise<SealResult> {
+  try {
+    const target = await deps.target(input.tableId);
+    const header = await readPlan(deps.plans, target.id, input.planId, signal);
+    const reason = await seal(deps, target, header, input, signal);
+    const { state } = await deps.states.read(target.id, signal);
+    if (reason === null || state.current?.approval !== undefined) {
+      await transition(deps.states, target.id, (latest) =>
+        latest.current?.planId === header.planId ? reportProgress(latest, header.planId, 0, deps.clock.now()) : latest,
+      );
+      return { kind: 'ok' };
+    }
+    await transition(deps.states, target.id, (latest) => hold(latest, header.planId, reason), signal);
+    deps.log.event('epochHeld', {
+      table: target.tableId,
+      planId: header.planId,
+      code: reason.code,
+      reason: reason.reason,
+      remedy: reason.remedy,
+    });
+    return { kind: 'held', code: reason.code, reason: reason.reason };
+  } catch (thrown) {
+    const error = toSyncError(thrown);
+    return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
+  }
+}
+
+async function seal(
+  deps: SyncDependencies,
+  target: SyncTarget,
+  header: PlanHeader,
+  input: SealInput,
+  signal: AbortSignal,
+): Promise<Hold | null> {
+  const folder = planFolder(header.target, header.planId);
+  const now = deps.clock.now();
+  switch (input.stage) {
+    case 'shuffle':
+      await writeJson(deps.plans, `${folder}/accepted.json`, input.outputs, signal);
+      return null;
+    case 'count': {
+      const { state } = await deps.states.read(target.id, signal);
+      return guardDeletes({ state, guards: target.configuration.guards, deletes: input.counts.deletes, now });
+    }
+    case 'uniqueKeys': {
+      const chunks = header.stages.find((stage) => stage.name === 'uniqueKeys')?.chunks ?? 0;
+      const keys: DuplicateKey[] = [];
+      for (let chunk = 0; chunk < chunks; chunk++)
+        keys.push(
+          ...((await readJson(deps.plans, `${folder}/duplicates-${chunk}.json`, signal)) as readonly DuplicateKey[]),
+        );
+      const { threshold } = target.configuration.deadLetters;
+      if (keys.length > threshold && target.configuration.duplicates === 'error') {
+        return {
+          code: 'keyNotUnique',
+          reason: `${keys.length} documents would be made from more than one row; the threshold is ${threshold}.`,
+          remedy: 'Choose an id and partition key that are unique together, or set "duplicates" to last.',
+          since: now,
+        };
+      }
+      await writeJson(deps.plans, `${folder}/duplicates.json`, keys, signal);
+      const identities = keys.map((key) => key.identity);
+      if (identities.length > 0) await writeJson(deps.plans, `${folder}/forced-known-keys.json`, identities, signal);
+      return null;
+    }
+    case 'apply':
+      return null;
+  }
+}
