@@ -31,8 +31,8 @@ export interface QueueListenerOptions {
 const POLLING_FLOOR_MILLISECONDS = 250;
 const POLLING_BACKOFF = 1.5;
 /** A killed host's messages come back after this long; renewed while the function runs. */
-const INVISIBLE_SECONDS = 30;
-const RENEW_MILLISECONDS = 10_000;
+const INVISIBLE_SECONDS = 10;
+const RENEW_MILLISECONDS = 3000;
 
 /** Runs until stopped; a queue that is missing or unreachable is tried again. */
 export class QueueListener {

@@ -250,7 +250,10 @@ function nextGeneration(
       ...carriedOver,
       { EventType: EventType.OrchestratorCompleted, EventId: -1, Timestamp: now },
     ],
-    inbox: [],
+    // What arrived while the orchestrator ran stays, unless it answers to the old execution.
+    inbox: episode.instance.inbox
+      .slice(episode.consumed)
+      .filter((event) => !('TaskScheduledId' in event) && !('TimerId' in event)),
     customStatus,
   };
 }
