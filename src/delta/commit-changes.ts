@@ -131,13 +131,13 @@ export async function* readChangeRows(
   const columns = columnsOf(layout.schema, options.columns);
   if (source.kind !== 'cdc') {
     const { kind } = source;
-    for await (const batch of readColumns(store, source, layout, columns, options, signal)) {
+    for await (const batch of readColumns(store, source, layout, { columns }, options, signal)) {
       yield { ...batch, changeTypes: batch.rows.map(() => kind) };
     }
     return;
   }
-  const withType = [...columns.filter((field) => field.name !== CHANGE_TYPE), changeTypeField];
-  for await (const batch of readColumns(store, source, layout, withType, options, signal)) {
+  const selection = { columns: columns.filter((field) => field.name !== CHANGE_TYPE), extra: changeTypeField };
+  for await (const batch of readColumns(store, source, layout, selection, options, signal)) {
     const changeTypes: string[] = [];
     const rows = batch.rows.map((row): Row => {
       const { [CHANGE_TYPE]: type, ...rest } = row;

@@ -83,10 +83,11 @@ function partitionConstants(file: DataFile, layout: TableLayout): ReadonlyMap<St
   return constants;
 }
 
-function fieldSources(file: DataFile, layout: TableLayout): SourceOf {
+function fieldSources(file: DataFile, layout: TableLayout, extra: StructField | undefined): SourceOf {
   const constants = partitionConstants(file, layout);
   const mode = layout.columnMapping;
   return (field): FieldSource => {
+    if (field === extra) return { kind: 'name', name: field.name };
     const constant = constants.get(field);
     if (constant !== undefined) return { kind: 'constant', value: constant };
     if (field.type.kind === 'primitive' && field.type.name === 'void') return { kind: 'constant', value: null };
@@ -156,20 +157,26 @@ export async function* readFileRows(
   signal?: AbortSignal,
 ): AsyncGenerator<FileRowBatch> {
   const columns = columnsOf(layout.schema, options.columns);
-  yield* readColumns(store, selection, layout, columns, options, signal);
+  yield* readColumns(store, selection, layout, { columns }, options, signal);
 }
 
-/** As `readFileRows`, with fields that need not be in the schema. */
+/** Columns of the schema, and one after them that is not in it and has no column mapping. */
+export interface ColumnSelection {
+  readonly columns: readonly StructField[];
+  readonly extra?: StructField;
+}
+
+/** As `readFileRows`, for given fields. */
 export async function* readColumns(
   store: LogStore,
   selection: FileSelection,
   layout: TableLayout,
-  columns: readonly StructField[],
+  { columns, extra }: ColumnSelection,
   options: FileReadOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<FileRowBatch> {
   const { path } = selection.file;
-  const sourceOf = fieldSources(selection.file, layout);
+  const sourceOf = fieldSources(selection.file, layout, extra);
   const chosen = await selectionOf(store, selection, signal);
   if (chosen === 'none') return;
   const file = await openDataFile(store, path, signal);
@@ -182,7 +189,7 @@ export async function* readColumns(
   const batches = readRowBatches(
     file,
     {
-      columns,
+      columns: extra === undefined ? columns : [...columns, extra],
       sourceOf,
       rowGroups,
       rowRange: { start: startRow, end: file.numRows },
