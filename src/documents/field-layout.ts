@@ -28,7 +28,7 @@ export const SYSTEM_FIELDS: readonly string[] = ['_rid', '_self', '_etag', '_att
 export function layOutFields(
   table: TableConfiguration,
   schema: StructType,
-  idColumn: string | undefined,
+  idColumns: readonly string[],
 ): LaidOutField[] {
   checkColumnNames(table, schema);
   const { include, exclude, rename } = table.columns;
@@ -42,8 +42,8 @@ export function layOutFields(
         ? `column ${JSON.stringify(column.name)}`
         : `columns.rename[${JSON.stringify(column.name)}]`;
     const path = renamed === undefined ? [column.name] : parseFieldPath(renamed, setting);
-    // The id template writes this column's text there.
-    if (path.length === 1 && path[0] === 'id' && column.name === idColumn) continue;
+    // The id template writes this column's text there, and no two values of it give the same id.
+    if (path.length === 1 && path[0] === 'id' && idColumns.includes(column.name)) continue;
     const policy = columnPolicy(table, column.name);
     fields.push({ path, source: { kind: 'column', column: column.name, type: column.type, policy }, setting });
   }

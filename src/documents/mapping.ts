@@ -56,10 +56,9 @@ export interface Mapping {
 export function compileMapping(input: MappingInput): Mapping {
   const { table, schema, target, generation } = input;
   const id = parseKeyTemplate(table.id, 'id');
-  const plainId = id.columns.length === 1 && id.texts.every((text) => text === '') ? id.columns[0] : undefined;
-  const fields = layOutFields(table, schema, plainId);
-  checkFields(fields, table);
   const idText = compileKeyText(id, schema, 'id', idEscapes(table));
+  const fields = layOutFields(table, schema, id.columns);
+  checkFields(fields, table);
   const levels = compileKeyLevels(table, schema, fields, id, target);
   const where = table.where === undefined ? undefined : compileWhere(table.where, schema);
 
