@@ -46,6 +46,11 @@ export async function superviseHost(
         wait = Math.min(wait * 2, LAST_WAIT_MS);
         try {
           host = await start(running);
+          if (running.aborted) {
+            // `stop` saw the one before.
+            await host.stop();
+            return;
+          }
           break;
         } catch (error) {
           if (running.aborted) return;
@@ -66,7 +71,6 @@ export async function superviseHost(
       stopping.abort();
       await host.stop();
       await ended.catch(() => undefined);
-      await host.stop();
     },
   };
 }

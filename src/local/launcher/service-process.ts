@@ -12,7 +12,7 @@ import type { ErrorCode } from '../../shared/errors.ts';
 /** How long a service may take to get ready; generous, since a busy machine is no error. */
 const READY_TIMEOUT_MS = 90_000;
 /** From closing the pipe to SIGTERM, and from there to SIGKILL. */
-const STOP_GRACE_MS = 5000;
+const STOP_GRACE_MS = { SIGTERM: 5000, SIGKILL: 2000 };
 /** Last lines of output kept for the message of a service that fails. */
 const TAIL_LINES = 12;
 
@@ -133,7 +133,7 @@ async function exitOf(child: ChildProcess): Promise<string> {
 async function stopChild(child: ChildProcess, exited: Promise<string>): Promise<void> {
   child.stdin?.end();
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    const gone = await Promise.race([exited, after(STOP_GRACE_MS)]);
+    const gone = await Promise.race([exited, after(STOP_GRACE_MS[signal])]);
     if (gone !== undefined) return;
     killGroup(child, signal);
   }
