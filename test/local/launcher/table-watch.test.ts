@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest';
+import type { AppEvent } from '../../../src/local/launcher/app-log.ts';
+import type { SessionEvent } from '../../../src/local/launcher/session-event.ts';
+import type { TableStatus } from '../../../src/local/launcher/table-status.ts';
+import { TableWatch } from '../../../src/local/launcher/table-watch.ts';
+import type { Clock } from '../../../src/shared/clock.ts';
+
+const IDLE: TableStatus = {
+  version: undefined,
+  head: undefined,
+  current: undefined,
+  held: undefined,
+  deadLetters: 0,
+  documents: 0,
+  budget: undefined,
+};
+
+/** Time passes only while somebody sleeps. */
+function simulatedClock(): Clock {
+  let now = 0;
+  return {
+    now: () => now,
+    monotonic: () => now,
+    async sleep(milliseconds, signal) {
+      await new Promise<void>((resolve) => {
+        setImmediate(resolve);
+      });
+      signal?.throwIfAborted();
+      now += milliseconds;
+    },
+  };
+}
+
+function epoch(to: number, deadLettered = 0): AppEvent {
+  return {
+    kind: 'epochCompleted',
+    table: 'products',
+    epochKind: 'changes',
+    from: to - 1,
+    to,
+    rows: 1,
+    operations: { upserts: 1, deadLettered },
+    ru: 10,
+    milliseconds: 5,
+    committedAt: undefined,
+  };
+}
+
+function watching(initial: TableStatus = IDLE) {
+  let status: TableStatus | undefined = initial;
+  const events: SessionEvent[] = [];
+  const controller = new AbortController();
+  const watch = new TableWatch(
+    'products',
+    {
+      status: async () => status,
+      countDocuments: async () => 7,
+      report: (event) => events.push(event),
+      progress: () => undefined,
+    },
+    simulatedClock(),
+  );
+  const running = watch.run(controller.signal);
+  return {
+    watch,
+    events,
+    signal: controller.signal,
+    setStatus(next: TableStatus | undefined) {
+      status = next;
+    },
+    async stop() {
+      controller.abort();
+      await running;
+    },
+  };
+}
+
+describe('when a table counts as equal', () => {
+  test('the container reached the newest commit, nothing is under way, and the app agrees', async () => {
+    const run = watching();
+    run.watch.expect(2);
+    run.watch.appEvent(epoch(2));
+    run.setStatus({ ...IDLE, version: 2 });
+    await run.watch.synced(run.signal);
+    await run.stop();
+    expect(run.events.map((event) => event.kind)).toEqual(['epoch', 'synced']);
+    expect(run.events[1]).toMatchObject({ version: 2, documents: 7 });
+  });
+
+  test('a status that nobody answers for a while is no obstacle', async () => {
+    const run = watching(undefined);
+    run.watch.expect(0);
+    const synced = run.watch.synced(run.signal);
+    run.setStatus({ ...IDLE, version: 0 });
+    await synced;
+    await run.stop();
+    expect(run.watch.obstacle).toBeUndefined();
+  });
+
+  test('an epoch of another table says nothing', async () => {
+    const run = watching();
+    run.watch.appEvent({ ...epoch(3), table: 'other' });
+    await run.stop();
+    expect(run.events).toEqual([]);
+  });
+
+  test('each further commit is announced again', async () => {
+    const run = watching();
+    for (const version of [0, 1]) {
+      run.watch.expect(version);
+      run.setStatus({ ...IDLE, version });
+      await run.watch.synced(run.signal);
+    }
+    await run.stop();
+    expect(run.events.filter((event) => event.kind === 'synced')).toHaveLength(2);
+  });
+});
+
+describe('what keeps a table from being equal', () => {
+  test('a held epoch, with its code', async () => {
+    const run = watching();
+    run.watch.expect(1);
+    run.watch.appEvent({ kind: 'epochHeld', table: 'products', code: 'tooManyDeletes', reason: 'R.', remedy: 'S.' });
+    await run.watch.synced(run.signal);
+    await run.stop();
+    expect(run.watch.obstacle).toEqual({ code: 'tooManyDeletes', message: 'The epoch is held. R. S.' });
+    expect(run.events).toEqual([{ kind: 'error', code: 'tooManyDeletes', message: 'The epoch is held. R. S.' }]);
+  });
+
+  test('a final failure at once, one that may pass only when it comes again and again', async () => {
+    const run = watching();
+    run.watch.expect(1);
+    const passing: AppEvent = { kind: 'epochFailed', table: 'products', code: 'storageUnavailable', message: 'busy' };
+    for (let count = 0; count < 4; count++) run.watch.appEvent(passing);
+    expect(run.watch.obstacle).toBeUndefined();
+    run.watch.appEvent(passing);
+    expect(run.watch.obstacle?.code).toBe('storageUnavailable');
+    await run.stop();
+    const other = watching();
+    other.watch.appEvent({ ...passing, code: 'dataFileMissing' });
+    expect(other.watch.obstacle?.code).toBe('dataFileMissing');
+    await other.stop();
+  });
+
+  test('dead letters: the version is reached, yet the container is not equal', async () => {
+    const run = watching();
+    run.watch.expect(1);
+    run.watch.appEvent(epoch(1, 3));
+    run.setStatus({ ...IDLE, version: 1 });
+    await run.watch.synced(run.signal);
+    await run.stop();
+    expect(run.watch.obstacle?.code).toBe('notSynced');
+    expect(run.watch.obstacle?.message).toContain('3 rows');
+  });
+
+  test('nothing moves for minutes: said once, instead of waiting for ever', async () => {
+    const run = watching();
+    run.watch.expect(1);
+    await run.watch.synced(run.signal);
+    await run.stop();
+    expect(run.watch.obstacle?.code).toBe('notSynced');
+  });
+});
