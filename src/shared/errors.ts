@@ -28,6 +28,11 @@ const CATALOGUE = {
   configMalformed: { class: 'usage', retryable: false, remedy: 'Correct the JSON text.' },
   configInvalid: { class: 'usage', retryable: false, remedy: 'Correct the setting.' },
   settingMissing: { class: 'usage', retryable: false, remedy: 'Set the application setting.' },
+  sourceNotAllowed: {
+    class: 'usage',
+    retryable: false,
+    remedy: 'Name a table in the storage account of the DELTA_LAKE setting, without a query.',
+  },
   // storage
   storageNotFound: { class: 'failed', retryable: false, remedy: 'Check the path.' },
   storageChanged: {
@@ -168,6 +173,13 @@ const CATALOGUE = {
   // local functions host
   portTaken: { class: 'failed', retryable: false, remedy: 'Choose a free port, or 0 for any.' },
   appLoadFailed: { class: 'failed', retryable: false, remedy: 'Build the app and correct what stops it from loading.' },
+  // Cosmos emulator
+  emulatorDataVersion: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Use the version of the emulator that wrote it, or another folder.',
+  },
+  emulatorDataDamaged: { class: 'refused', retryable: false, remedy: 'Restore the folder, or use another one.' },
   // launcher
   serviceFailed: { class: 'failed', retryable: true, remedy: 'Look at its log in the data folder.' },
   dataFolderInUse: {

@@ -14,6 +14,8 @@ export interface ServerCertificate {
 const DAY_MS = 86_400_000;
 /** Clients refuse server certificates with much longer lives. */
 const LEAF_DAYS = 397;
+/** How long a server certificate is valid, at least. */
+export const SERVER_CERTIFICATE_MS = (LEAF_DAYS - 1) * DAY_MS;
 const CA_DAYS = 3650;
 
 const ECDSA_SHA256 = sequence(objectId('1.2.840.10045.4.3.2'));

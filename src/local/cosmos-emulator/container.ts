@@ -135,12 +135,9 @@ export class Container {
     const parents = [...parent.parents, parent.id];
     const left = new Partition(String(this.nextRange++), parent.min, middle, parents, parent.lsn);
     const right = new Partition(String(this.nextRange++), middle, parent.max, parents, parent.lsn);
-    for (const item of [...parent.all()].toSorted((a, b) => a.lsn - b.lsn)) {
-      item.live = false;
-      item.next = item;
-      item.previous = item;
-      (item.epk < middle ? left : right).put(item);
-    }
+    const items = [...parent.all()];
+    left.adopt(items.filter((item) => item.epk < middle));
+    right.adopt(items.filter((item) => item.epk >= middle));
     this.formerPartitions = this.partitions;
     this.partitions = this.partitions.flatMap((partition) => (partition === parent ? [left, right] : [partition]));
     this.limit(this.ruPerSecond);

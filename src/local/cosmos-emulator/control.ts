@@ -33,6 +33,7 @@ export function emulatorControl(service: Service, advance: (ms: number) => void)
       const children = find(database, container).split(rangeId);
       if (children === undefined) throw new Refusal(400, `The range ${rangeId} cannot be split any further.`);
       service.journal?.structure();
+      service.journal?.flush();
       return children;
     },
     migrate(database, container, rangeId, requests = 1) {
@@ -46,6 +47,7 @@ export function emulatorControl(service: Service, advance: (ms: number) => void)
     setThroughput(database, container, ruPerSecond) {
       account.setThroughput(database, container, ruPerSecond, service.now());
       service.journal?.structure();
+      service.journal?.flush();
     },
     setBuckets(database, container, percents) {
       find(database, container).setBuckets(

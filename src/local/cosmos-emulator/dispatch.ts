@@ -60,7 +60,11 @@ export function dispatch(
 ): Outcome {
   let answer: Answer;
   try {
-    answer = answerFaulty(service, pages, gate, request, faults);
+    try {
+      answer = answerFaulty(service, pages, gate, request, faults);
+    } finally {
+      service.journal?.flush();
+    }
   } catch (thrown) {
     // A fault of the emulator is an answer like the service's own: it must not take the process down.
     const refusal = thrown instanceof Refusal ? thrown : new Refusal(500, `Emulator fault: ${String(thrown)}`);

@@ -2,11 +2,14 @@
 import { systemClock } from '../../shared/clock.ts';
 import { Account } from './account.ts';
 import { adminHandler } from './admin.ts';
-import { createServerCertificate } from './certificate.ts';
+import { createServerCertificate, SERVER_CERTIFICATE_MS, type ServerCertificate } from './certificate.ts';
 import { emulatorControl, type EmulatorControl } from './control.ts';
 import { Counters } from './counters.ts';
+import { DataFolder } from './data-folder.ts';
 import type { Gate } from './dispatch.ts';
 import { Faults } from './faults.ts';
+import { Journal } from './journal.ts';
+import { replayFolder } from './journal-replay.ts';
 import { WELL_KNOWN_KEY, type EmulatorOptions } from './options.ts';
 import { PreviousVersions } from './previous-versions.ts';
 import { QueryPages } from './query-pages.ts';
@@ -48,13 +51,18 @@ export async function startCosmosEmulator(options: EmulatorOptions = {}): Promis
     throttling: options.throttling ?? true,
     serverless: options.serverless ?? false,
   });
+  const folder = options.dataFolder === undefined ? undefined : new DataFolder(options.dataFolder);
+  if (folder !== undefined) replayFolder(folder, account);
+  const names = [...new Set(['localhost', '127.0.0.1', '::1', host])];
+  const certificate = options.https === true ? serverCertificate(folder, names) : undefined;
+  const journal = folder === undefined ? undefined : new Journal(folder, account);
   const service: Service = {
     account,
     counters: new Counters(),
     faults: new Faults(),
     model: options.ruModel ?? documentedModel,
     previous: new PreviousVersions(),
-    journal: undefined,
+    journal,
     endpoint: () => endpoint,
     now: () => clock.now() + advanced,
   };
@@ -66,15 +74,16 @@ export async function startCosmosEmulator(options: EmulatorOptions = {}): Promis
     entra: options.auth?.entra ?? 'off',
     now: () => clock.now(),
   };
-  const names = [...new Set(['localhost', '127.0.0.1', '::1', host])];
-  const certificate = options.https === true ? createServerCertificate(names, Date.now()) : undefined;
   const server = await startServer(
     { host, port: options.port ?? 0, certificate, clock },
     service,
     new QueryPages(),
     gate,
     adminHandler(control),
-  );
+  ).catch(async (thrown: unknown) => {
+    await journal?.close();
+    throw thrown;
+  });
   const address = host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host;
   endpoint = `${certificate === undefined ? 'http' : 'https'}://${address}:${server.port}/`;
   return {
@@ -82,6 +91,33 @@ export async function startCosmosEmulator(options: EmulatorOptions = {}): Promis
     endpoint,
     key,
     ...(certificate === undefined ? {} : { caCertificate: certificate.caCertificate }),
-    close: () => server.close(),
+    close: async () => {
+      await server.close();
+      await journal?.close();
+    },
   };
+}
+
+const CERTIFICATE_FILE = 'certificate.json';
+/** A kept certificate is used until this long before its end. */
+const RENEWAL_MS = 7 * 86_400_000;
+
+/** The certificate of the folder, so that clients need not learn a new one after a restart; a new one where it has none. */
+function serverCertificate(folder: DataFolder | undefined, names: readonly string[]): ServerCertificate {
+  const now = Date.now();
+  const kept = folder?.readText(CERTIFICATE_FILE);
+  if (kept !== undefined) {
+    const saved = JSON.parse(kept) as {
+      readonly names: string;
+      readonly until: number;
+      readonly server: ServerCertificate;
+    };
+    if (saved.names === names.join() && saved.until > now + RENEWAL_MS) return saved.server;
+  }
+  const server = createServerCertificate(names, now);
+  folder?.writeText(
+    CERTIFICATE_FILE,
+    JSON.stringify({ names: names.join(), until: now + SERVER_CERTIFICATE_MS, server }),
+  );
+  return server;
 }

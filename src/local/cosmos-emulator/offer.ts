@@ -13,6 +13,7 @@ const MINIMUM = 400;
 const AUTOSCALE_MINIMUM = 1000;
 
 export class Offer {
+  readonly number: number;
   readonly id: string;
   readonly rid: string;
   /** `_self` and `_rid` of what it belongs to. */
@@ -33,6 +34,7 @@ export class Offer {
     write: number,
     time: number,
   ) {
+    this.number = number;
     const bytes = Buffer.alloc(3);
     bytes.writeUIntBE(number, 0, 3);
     this.id = bytes.toString('base64').replaceAll('/', '-').replaceAll('+', '_');

@@ -23,7 +23,8 @@ export class Partition {
   readonly buckets = new Map<number, Throttle>();
   /** Number of the last write. */
   lsn: number;
-  private readonly items = new Map<string, Item>();
+  /** In order of creation. An atomic batch leaves undefined where it deleted, so that taking it back keeps the order. */
+  private readonly items = new Map<string, Item | undefined>();
   /** First document of each logical partition; the ring of `Item.next` holds the others. */
   private readonly logical = new Map<string, Item>();
   /** Versions in order of their writes; some are no longer live. */
@@ -58,7 +59,8 @@ export class Partition {
 
   /** Every stored document, in order of creation. */
   all(): IterableIterator<Item> {
-    return this.items.values();
+    // Between requests, so at any time but inside an atomic batch, no entry is undefined.
+    return this.items.values() as IterableIterator<Item>;
   }
 
   /** The documents of one logical partition, in order of creation. */
@@ -67,7 +69,8 @@ export class Partition {
     if (first === undefined) return;
     const members = [first];
     for (let item = first.next; item !== first; item = item.next) members.push(item);
-    yield* members;
+    // In order already, unless a batch was taken back.
+    yield* members.toSorted((a, b) => a.number - b.number);
   }
 
   /** Stores a version made with `lsn + 1`. */
@@ -81,6 +84,18 @@ export class Partition {
       this.log = this.log.filter((version) => version.live);
     }
     this.undo?.push({ identity, before, after: item });
+  }
+
+  /** Takes over documents of partitions that this one replaces. */
+  adopt(items: readonly Item[]): void {
+    // Scans go by creation, the change log by writes.
+    for (const item of items.toSorted((a, b) => a.number - b.number)) {
+      item.next = item;
+      item.previous = item;
+      this.store(identityOf(item.pk, item.id), undefined, item);
+    }
+    this.log = items.toSorted((a, b) => a.lsn - b.lsn);
+    this.lsn = Math.max(this.lsn, this.log.at(-1)?.lsn ?? 0);
   }
 
   remove(item: Item): void {
@@ -97,18 +112,27 @@ export class Partition {
 
   /** Keeps the writes since `begin`. */
   commit(): void {
+    const steps = this.undo ?? [];
     this.undo = undefined;
+    for (const { identity, after } of steps) {
+      if (after !== undefined) continue;
+      // What was created again after its deletion is a new document, and goes to the end.
+      const current = this.items.get(identity);
+      this.items.delete(identity);
+      if (current !== undefined) this.items.set(identity, current);
+    }
   }
 
   /** Takes back the writes since `begin`; returns what each had put and found, the last write first. */
   rollback(): readonly { readonly before: Item | undefined; readonly after: Item | undefined }[] {
     const steps = (this.undo ?? []).toReversed();
-    this.undo = undefined;
     for (const { identity, before, after } of steps) {
       this.store(identity, after, before);
       if (after !== undefined) this.log.pop();
       this.lsn--;
     }
+    this.undo = undefined;
+    for (const { identity } of steps) if (this.items.get(identity) === undefined) this.items.delete(identity);
     return steps;
   }
 
@@ -129,7 +153,8 @@ export class Partition {
 
   private store(identity: string, before: Item | undefined, after: Item | undefined): void {
     if (after === undefined) {
-      this.items.delete(identity);
+      if (this.undo === undefined) this.items.delete(identity);
+      else this.items.set(identity, undefined);
       if (before !== undefined) this.unlink(before);
       return;
     }

@@ -16,6 +16,8 @@ export interface ChangeJournal {
   document(container: Container, before: Item | undefined, after: Item | undefined): void;
   /** Told after a change of databases, containers, partitions or offers. */
   structure(): void;
+  /** Called when a request is done and before its answer is sent: its changes are to be kept from now on. */
+  flush(): void;
 }
 
 export interface Service {
