@@ -46,6 +46,30 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
   }
 }
 
+/** Whether a table has anything to do: one read of its state and one list call. Throws what reading them throws. */
+export async function hasNews(deps: SyncDependencies, tableId: string): Promise<boolean> {
+  const target = await deps.target(tableId);
+  const { state } = await deps.states.read(target.id);
+  if (state.pause !== null) return false;
+  if (state.checkpoint === null) return true;
+  const log = await observeLog(target.source, state.checkpoint.version, deps.clock.now());
+  return !nothingNew(state, log, target);
+}
+
+function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget): boolean {
+  const { checkpoint } = state;
+  return (
+    checkpoint !== null &&
+    checkpoint.version === log.head &&
+    checkpoint.configurationHash === configurationHash(target.configuration) &&
+    state.current === null &&
+    state.request === null &&
+    state.dirty === null &&
+    state.forced?.due !== true &&
+    compareWithCheckpoint(log, checkpoint) === 'same'
+  );
+}
+
 class EpochPlanner {
   readonly #deps: SyncDependencies;
   readonly #target: SyncTarget;
@@ -69,7 +93,7 @@ class EpochPlanner {
     const since = this.#since(state);
     const log = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
     if (log.head === undefined) return this.#noLog(state);
-    if (this.#nothingNew(state, log)) return { kind: 'idle', version: log.head };
+    if (nothingNew(state, log, this.#target)) return { kind: 'idle', version: log.head };
     return this.#planAt(state, log, log.head);
   }
 
@@ -115,20 +139,6 @@ class EpochPlanner {
     const reason = `The log of ${location} holds nothing at or after version ${state.checkpoint.version}.`;
     this.#logHold('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
     return { kind: 'held', planId: '', code: 'tableVanished', reason };
-  }
-
-  #nothingNew(state: SyncState, log: LogObservation): boolean {
-    const { checkpoint } = state;
-    return (
-      checkpoint !== null &&
-      checkpoint.version === log.head &&
-      checkpoint.configurationHash === configurationHash(this.#target.configuration) &&
-      state.current === null &&
-      state.request === null &&
-      state.dirty === null &&
-      state.forced?.due !== true &&
-      compareWithCheckpoint(log, checkpoint) === 'same'
-    );
   }
 
   /** A started epoch is finished with its own plan. */

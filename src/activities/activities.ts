@@ -1,0 +1,66 @@
+/** The Durable activities: thin edges over the use cases. They return expected failures and throw nothing on purpose. */
+import type { InvocationContext } from '@azure/functions';
+import { completeEpoch } from '../sync/complete-epoch.ts';
+import type {
+  CompleteInput,
+  CompleteResult,
+  PlanInput,
+  PlanResult,
+  SealInput,
+  SealResult,
+  SliceInput,
+  SliceResult,
+} from '../sync/next-step.ts';
+import { planEpoch } from '../sync/plan-epoch.ts';
+import { runSlice } from '../sync/run-slice.ts';
+import { sealStage } from '../sync/seal-stage.ts';
+import type { SyncDependencies } from '../sync/sync-target.ts';
+import { toSyncError } from '../shared/errors.ts';
+
+/** What an orchestration of another app version passes along with its plan request. */
+type VersionedPlanInput = PlanInput & { readonly version: string };
+
+/** Runs work with the process' dependencies, logging to the invocation it belongs to. */
+export type WithDependencies = <T>(
+  context: InvocationContext,
+  work: (deps: SyncDependencies) => Promise<T>,
+) => Promise<T>;
+
+export interface Activities {
+  readonly planEpoch: (input: VersionedPlanInput, context: InvocationContext) => Promise<PlanResult>;
+  readonly runSlice: (input: SliceInput, context: InvocationContext) => Promise<SliceResult>;
+  readonly sealStage: (input: SealInput, context: InvocationContext) => Promise<SealResult>;
+  readonly completeEpoch: (input: CompleteInput, context: InvocationContext) => Promise<CompleteResult>;
+}
+
+export function createActivities(withDependencies: WithDependencies): Activities {
+  const signal = new AbortController().signal;
+  return {
+    planEpoch: (input, context) =>
+      expected(() =>
+        withDependencies<PlanResult>(context, async (deps) => {
+          // A run that began under another version ends; the sweep or the next hint starts one of this version.
+          if (input.version !== '' && input.version !== deps.appVersion) return { kind: 'newVersion' };
+          return planEpoch(deps, input, signal);
+        }),
+      ),
+    runSlice: (input, context) => expected(() => withDependencies(context, (deps) => runSlice(deps, input, signal))),
+    sealStage: (input, context) => expected(() => withDependencies(context, (deps) => sealStage(deps, input, signal))),
+    completeEpoch: (input, context) =>
+      expected(() => withDependencies(context, (deps) => completeEpoch(deps, input, signal))),
+  };
+}
+
+/** Failures before a use case begins (settings, configuration) are results, too. */
+async function expected<T>(
+  work: () => Promise<T>,
+): Promise<
+  T | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly retryable: boolean }
+> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = toSyncError(thrown);
+    return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
+  }
+}
