@@ -319,8 +319,11 @@ export class SharedLimiter implements LeaseLoad {
 
   #wakeIn(ms: number, now: number): void {
     if (this.#wakeAt <= now + ms && this.#wakeAt > now) return;
-    this.#wakeAt = now + ms;
+    const at = now + ms;
+    this.#wakeAt = at;
     void this.#later(ms, () => {
+      // An earlier look was arranged meanwhile: it also arranged the next one.
+      if (this.#wakeAt !== at) return;
       this.#wakeAt = Number.POSITIVE_INFINITY;
       this.#pump();
     });
