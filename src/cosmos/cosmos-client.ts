@@ -10,7 +10,8 @@ export function createCosmosClient(account: CosmosAccount): CosmosClient {
   return new CosmosClient({
     endpoint: account.endpoint.href,
     ...account.identity,
-    agent: account.agent,
+    // The SDK allows plain http only on its own agent.
+    ...(account.endpoint.protocol === 'https:' ? { agent: account.agent } : {}),
     userAgentSuffix: 'delta-cosmos-sync',
     connectionPolicy: {
       // Writers in two regions would let an older state win.
