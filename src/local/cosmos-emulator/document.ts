@@ -1,6 +1,7 @@
 /** A document on its way in: checked, stripped of system properties and put into stored form; and on its way out. */
 import { checkTtl, type ContainerDefinition } from './container-definition.ts';
 import type { Container } from './container.ts';
+import { projectDocument } from './document-projection.ts';
 import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
 import { Refusal, badRequest } from './refusal.ts';
@@ -72,6 +73,16 @@ export function resourceText(container: Container, item: Item, extra = ''): stri
     `${item.text.slice(0, -1)},"_rid":"${rid}","_self":"${container.self}docs/${rid}/",` +
     `"_etag":${JSON.stringify(item.etag)},"_attachments":"attachments/","_ts":${item.seconds}${extra}}`
   );
+}
+
+const SYSTEM_NAMES = ['_rid', '_self', '_etag', '_attachments', '_ts'] as const;
+
+/** The document as queries see it: whole, or only the properties they look at. */
+export function queriedValue(container: Container, item: Item, properties: ReadonlySet<string> | undefined): JsonMap {
+  if (properties === undefined || SYSTEM_NAMES.some((name) => properties.has(name))) {
+    return resourceValue(container, item);
+  }
+  return projectDocument(item.text, properties);
 }
 
 /** The document with its system properties, parsed. */

@@ -2,14 +2,14 @@
 import { Admission } from './admission.ts';
 import type { Container } from './container.ts';
 import { decodePosition } from './continuation.ts';
-import { resourceText, resourceValue } from './document.ts';
+import { queriedValue, resourceText } from './document.ts';
 import { isJsonMap, type JsonMap } from './json.ts';
 import type { Partition } from './partition.ts';
 import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
 import { parseQuery } from './query/query-parser.ts';
 import type { Value } from './query/values.ts';
 import type { Page, QueryPages } from './query-pages.ts';
-import { documentsIn, queryScope, type QueryScope } from './query-scope.ts';
+import { countIn, documentsIn, queryScope, type QueryScope } from './query-scope.ts';
 import { bodyMap, header, numberHeader, type Answer, type CosmosRequest } from './request.ts';
 import { badRequest } from './refusal.ts';
 import { roundCharge } from './request-units.ts';
@@ -106,14 +106,15 @@ function readPage(
     const produce =
       each === undefined
         ? (item: Parameters<typeof resourceText>[1]) => [resourceText(container, item)]
-        : (item: Parameters<typeof resourceText>[1]) => each(resourceValue(container, item)).map(toText);
+        : (item: Parameters<typeof resourceText>[1]) =>
+            each(queriedValue(container, item, compiled?.properties)).map(toText);
     const scan = position?.kind === 'scan' ? position : undefined;
     return pages.scan(container, scope, token, scan, limit, now, produce);
   }
   const read = new Map<Partition, number[]>();
   const offset = position?.kind === 'offset' ? position.offset : 0;
   const page = pages.list(container.rid, token, offset, limit, () =>
-    compiled.all(documents(container, scope, now, compiled.needsDocuments, read)).map(toText),
+    compiled.all(documents(container, scope, now, compiled, read)).map(toText),
   );
   return { ...page, read };
 }
@@ -125,19 +126,20 @@ function* documents(
   container: Container,
   scope: QueryScope,
   now: () => number,
-  needed: boolean,
+  compiled: CompiledQuery,
   read: Map<Partition, number[]>,
 ): Generator<JsonMap> {
   for (const partition of scope.partitions) {
+    if (!compiled.needsDocuments) {
+      const count = countIn(container, scope, partition, now);
+      for (let i = 0; i < count; i++) yield NOTHING;
+      continue;
+    }
     const sizes: number[] = [];
-    if (needed) read.set(partition, sizes);
+    read.set(partition, sizes);
     for (const item of documentsIn(container, scope, partition, now)) {
-      if (!needed) {
-        yield NOTHING;
-        continue;
-      }
       sizes.push(item.size);
-      yield resourceValue(container, item);
+      yield queriedValue(container, item, compiled.properties);
     }
   }
 }

@@ -47,6 +47,15 @@ function keyScope(container: Container, text: string): QueryScope {
   };
 }
 
+/** Number of documents of one partition in the scope; at once when it is all of them. */
+export function countIn(container: Container, scope: QueryScope, partition: Partition, now: () => number): number {
+  const whole = scope.pk === undefined && scope.includes === undefined && container.definition.defaultTtl === undefined;
+  if (whole) return partition.count;
+  let count = 0;
+  for (const _ of documentsIn(container, scope, partition, now)) count++;
+  return count;
+}
+
 /** The documents of one partition in the scope that have not expired, in order of creation. */
 export function* documentsIn(
   container: Container,

@@ -3,6 +3,7 @@ import type { JsonMap } from '../json.ts';
 import { compileExpression } from './expression-compiler.ts';
 import { checkGrouping } from './grouping.ts';
 import { queryError } from './query-error.ts';
+import { referencedProperties } from './referenced-properties.ts';
 import { collectRows, type RowPlan } from './row-collector.ts';
 import { Scope, type Evaluate, type QueryContext, type Row } from './scope.ts';
 import { compileSources } from './sources.ts';
@@ -13,6 +14,8 @@ import type { Value } from './values.ts';
 export interface CompiledQuery {
   /** False when only the number of documents matters, so none has to be read. */
   readonly needsDocuments: boolean;
+  /** Top-level properties the query looks at; undefined when it needs whole documents. */
+  readonly properties: ReadonlySet<string> | undefined;
   /**
    * Results of one document, when each stands for itself; undefined for a query whose results depend on all documents
    * (aggregates, order, DISTINCT, TOP, OFFSET).
@@ -34,6 +37,7 @@ export function compileQuery(query: Query, parameters: ReadonlyMap<string, Value
   const whole = query.distinct || query.top !== undefined || query.limit !== undefined;
   return {
     needsDocuments: needsDocuments(query),
+    properties: referencedProperties(query),
     each:
       !simple || whole || query.sources.length === 0
         ? undefined
