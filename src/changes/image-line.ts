@@ -1,8 +1,7 @@
 /**
  * Images as lines of JSON, for spilling. A line that begins with a quote introduces the next file path, so that paths
- * are written once; the others are `[side, version, epk, id, partition key, path number, row, document]`
- * with the rejection behind it where there is one. An absent
- * partition key value is `{}`, as in Cosmos DB's own header.
+ * are written once; the others are `[side, version, epk, id, partition key, path number, row, document]`, and behind it
+ * the rejection where there is one. An absent partition key value is `{}`, as in Cosmos DB's own header.
  */
 import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
 import type { Rejection } from '../documents/rejection.ts';
