@@ -5,7 +5,7 @@
 import { SyncError } from '../shared/errors.ts';
 import { stringifyJson } from '../shared/json.ts';
 import type { AddFile, CdcFile, DeletionVectorDescriptor, Protocol, RemoveFile } from './actions.ts';
-import { assertInsideTable, isAbsolutePath, normalizeActionPath } from './file-path.ts';
+import { normalizeActionPath } from './file-path.ts';
 
 /** An object of the log: an action, or a struct in one. Maps are objects (JSON) or arrays of pairs (Parquet). */
 export type LogRecord = Readonly<Record<string, unknown>>;
@@ -59,9 +59,8 @@ function stringList(value: unknown): readonly string[] | undefined {
 function filePath(record: LogRecord, action: string): string {
   const raw = text(record['path']);
   if (raw === undefined || raw === '') throw logDamaged(`A file action (${action}) has no path.`);
-  const path = normalizeActionPath(raw);
-  if (!isAbsolutePath(path)) assertInsideTable(path);
-  return path;
+  // Whether it lies inside the table is for the store to say, when somebody reads it.
+  return normalizeActionPath(raw);
 }
 
 /** Some writers store "no deletion vector" in checkpoints as a struct of nulls or empty text. */

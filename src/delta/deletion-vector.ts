@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { SyncError } from '../shared/errors.ts';
 import type { DeletionVectorDescriptor } from './actions.ts';
-import { assertInsideTable, isAbsolutePath, normalizeActionPath } from './file-path.ts';
+import { normalizeActionPath } from './file-path.ts';
 import type { LogStore } from './log-store.ts';
 import { decodeRoaring64, RoaringFormatError, type RowSet } from './roaring-bitmap.ts';
 import { decodeZ85 } from './z85.ts';
@@ -27,15 +27,10 @@ function uuidText(bytes: Uint8Array): string {
 /** Path of the file that holds a vector of storage type `u` or `p`, relative to the table or absolute. */
 export function deletionVectorPath(vector: DeletionVectorDescriptor): string {
   const text = vector.pathOrInlineDv;
-  if (vector.storageType === 'p') {
-    const path = normalizeActionPath(text);
-    if (!isAbsolutePath(path)) assertInsideTable(path);
-    return path;
-  }
+  if (vector.storageType === 'p') return normalizeActionPath(text);
   const uuid = decodeZ85(text.slice(-UUID_CHARACTERS));
   if (uuid === undefined || uuid.length !== 16) throw damaged('in a file action', 'its file name is not Z85');
   const prefix = text.slice(0, -UUID_CHARACTERS);
-  assertInsideTable(prefix);
   return `${prefix === '' ? '' : `${prefix}/`}deletion_vector_${uuidText(uuid)}.bin`;
 }
 

@@ -2,7 +2,6 @@
  * Paths in actions (PROTOCOL.md, "Add File and Remove File"): RFC 2396 URI references, percent-encoded. They are decoded
  * exactly once here and nowhere else.
  */
-import { SyncError } from '../shared/errors.ts';
 
 const ESCAPES = /(?:%[0-9a-fA-F]{2})+/g;
 const FILE_SCHEME = /^file:\/*/i;
@@ -59,13 +58,4 @@ export function normalizeActionPath(text: string): string {
   const decoded = decodePath(text);
   if (decoded.startsWith('/')) return decoded.replace(/^\/+/, '/');
   return decoded.startsWith('./') ? decoded.slice(2) : decoded;
-}
-
-/** Throws `unsafePath` for a relative path with a segment that could leave its folder. */
-export function assertInsideTable(path: string): void {
-  if (path.split('/').includes('..') || path.includes('\0')) {
-    throw new SyncError('unsafePath', {
-      problem: `The path ${JSON.stringify(path.slice(0, 300))} leaves the table folder.`,
-    });
-  }
 }

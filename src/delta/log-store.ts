@@ -1,6 +1,6 @@
 /**
- * Port to where a Delta table lies. Paths are relative to the table folder, decoded, with `/` between segments; an
- * adapter refuses (`unsafePath`) whatever would leave the folder.
+ * Port to where a Delta table lies. Paths are decoded, with `/` between segments; relative to the table folder, or, in
+ * actions, absolute (`/x`, `scheme://…`). An adapter refuses (`unsafePath`) whatever is outside the folder.
  */
 import type { ByteSource } from '../parquet/byte-source.ts';
 

@@ -2,7 +2,7 @@
 import { SyncError } from '../shared/errors.ts';
 import { parseActionLines, type LogActions } from './action-lines.ts';
 import { logDamaged } from './action-record.ts';
-import type { AddFile, Metadata, Protocol } from './actions.ts';
+import { fileKey, type AddFile, type Metadata, type Protocol } from './actions.ts';
 import { openCheckpoint, type AddColumns, type Checkpoint } from './checkpoint.ts';
 import { columnMappingMode, type ColumnMappingMode } from './column-mapping.ts';
 import { usesInCommitTimestamps, versionAtTimestamp } from './history.ts';
@@ -196,7 +196,22 @@ function unreachable(missing: number, version: number, checkpoints: number): Syn
 async function readRange(store: LogStore, range: CommitRange, signal: AbortSignal | undefined): Promise<LogActions> {
   if (range.end === range.version) return (await readCommitFile(store, range.version, signal)).actions;
   const { bytes } = await store.read(range.file.path, signal);
-  return parseActionLines(bytes, `The compacted log ${range.version} to ${range.end}`);
+  const name = `The compacted log ${range.version} to ${range.end}`;
+  const actions = parseActionLines(bytes, name);
+  assertReconciled(actions, name);
+  return actions;
+}
+
+/** Some writers only concatenate commits; in what order nobody knows, so the commits have to be read. */
+function assertReconciled(actions: LogActions, name: string): void {
+  const keys = new Set<string>();
+  for (const file of [...actions.adds, ...actions.removes]) keys.add(fileKey(file));
+  const isReconciled = keys.size === actions.adds.length + actions.removes.length;
+  if (isReconciled && actions.cdc.length === 0 && actions.commitInfo === null) return;
+  throw logDamaged(
+    `${name} is not reconciled.`,
+    'It holds several actions for one file, or actions of single commits.',
+  );
 }
 
 /** Actions of the ranges from the newest to the oldest, a few files read ahead. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readdir, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
+import { isAbsolutePath } from '../delta/file-path.ts';
 import type { LogStore, StoredFile } from '../delta/log-store.ts';
 import type { ByteSource } from '../parquet/byte-source.ts';
 import { SyncError } from '../shared/errors.ts';
@@ -42,7 +43,9 @@ function storageError(error: unknown, path: string): unknown {
 
 function describe(path: string, stats: BigIntStats): StoredFile {
   const etag = createHash('sha256').update(`${stats.size}/${stats.mtimeNs}/${stats.ino}`).digest('hex').slice(0, 32);
-  return { path, size: Number(stats.size), modifiedAt: Number(stats.mtimeNs / 1_000_000n), etag };
+  // Rounded: who sets a file's time in milliseconds goes through a double of seconds.
+  const modifiedAt = Number((stats.mtimeNs + 500_000n) / 1_000_000n);
+  return { path, size: Number(stats.size), modifiedAt, etag };
 }
 
 /** A LogStore on the folder `root`. The folder need not exist: then every listing is empty. */
@@ -127,6 +130,8 @@ export class FolderLogStore implements LogStore {
   async #resolve(path: string): Promise<string> {
     if (path.includes('\0')) throw unsafe(path);
     this.#realRoot ??= await realpath(this.location);
+    // An absolute URI of another store, such as abfss://…
+    if (!path.startsWith('/') && isAbsolutePath(path)) throw unsafe(path);
     const inside = isAbsolute(path) ? resolve(path) : join(this.location, path);
     if (!isWithin(inside, this.location) && !isWithin(inside, this.#realRoot)) throw unsafe(path);
     const real = await realpath(inside);

@@ -42,7 +42,7 @@ export interface Expected extends ExpectedRows {
   readonly outcome: 'rows' | 'error' | 'snapshot';
   readonly errorAbout: string;
   readonly mayRefuse?: string;
-  readonly latestVersion: number;
+  readonly latestVersion: number | null;
   readonly readerVersion: number;
   readonly readerFeatures: readonly string[] | null;
   readonly schema?: readonly (readonly [string, ShortType])[];
@@ -57,7 +57,7 @@ export interface Expected extends ExpectedRows {
         readonly startVersion: number;
         readonly endVersion: number;
         readonly rows: readonly JsonRow[];
-        readonly commitTimestamps?: Readonly<Record<string, number>>;
+        readonly commitTimestamps?: Readonly<Record<string, string>>;
       }
     | ({ readonly startVersion: number; readonly endVersion: number } & ExpectedError)
   )[];
