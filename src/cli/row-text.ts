@@ -12,9 +12,16 @@ function numberText(value: number): string {
   return Number.isFinite(value) ? String(value) : `"${value}"`;
 }
 
+/** Largest magnitude up to which a double holds every integer. */
+const TWO_53 = 2n ** 53n;
+
+function longText(value: bigint): string {
+  return value >= -TWO_53 && value <= TWO_53 ? String(value) : `"${value}"`;
+}
+
 const plain: Encode = (value) => {
   if (typeof value === 'number') return numberText(value);
-  return typeof value === 'bigint' ? `"${value}"` : JSON.stringify(value);
+  return typeof value === 'bigint' ? longText(value) : JSON.stringify(value);
 };
 
 const binary: Encode = (value) => {
