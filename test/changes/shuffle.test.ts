@@ -1,0 +1,209 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { inHashRange, splitHashRanges } from '../../src/changes/hash-ranges.ts';
+import type { Image } from '../../src/changes/image.ts';
+import {
+  countShufflePartition,
+  readShufflePartition,
+  type ShufflePart,
+  ShuffleWriter,
+} from '../../src/changes/shuffle.ts';
+import type { JsonObject, PartitionKeyValue } from '../../src/documents/document.ts';
+import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
+import { SyncError } from '../../src/shared/errors.ts';
+import { MemoryPlanStore } from '../support/memory-plan-store.ts';
+
+const RANGES = splitHashRanges([{ start: '', end: 'FF' }], 5);
+
+function imageOf(id: string, key: PartitionKeyValue, rest: Partial<Image> = {}): Image {
+  const epk = effectivePartitionKey([key], { kind: 'Hash', version: 2 });
+  return {
+    side: 'after',
+    version: 1,
+    identity: { id, partitionKey: [key], epk },
+    document: { id },
+    position: { path: 'f', row: 0 },
+    ...rest,
+  };
+}
+
+const keys = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.boolean(),
+  fc.constantFrom(null, undefined),
+);
+const images: fc.Arbitrary<Image> = fc
+  .record({
+    id: fc.string({ minLength: 1, unit: 'grapheme' }),
+    key: keys,
+    side: fc.constantFrom('before' as const, 'after' as const),
+    version: fc.nat(),
+    document: fc.dictionary(
+      fc.string().filter((name) => name !== '__proto__'),
+      fc.jsonValue({ noUnicodeString: false }),
+    ) as fc.Arbitrary<JsonObject>,
+    path: fc.constantFrom('a.parquet', 'dir/"b"\n.parquet', 'ü'),
+    row: fc.nat(),
+    rejected: fc.boolean(),
+  })
+  .map(({ id, key, side, version, document, path, row, rejected }) =>
+    imageOf(id, key === 0 ? 0 : key, {
+      side,
+      version,
+      document: JSON.parse(JSON.stringify(document)) as JsonObject,
+      position: { path, row },
+      ...(rejected ? { rejection: { kind: 'rejected', code: 'keyNull', reason: 'why', column: 'c' } as const } : {}),
+    }),
+  );
+
+async function read(store: MemoryPlanStore, part: ShufflePart): Promise<Image[]> {
+  const found: Image[] = [];
+  for await (const batch of readShufflePartition(store, part)) found.push(...batch);
+  return found;
+}
+
+function part(blobNames: readonly string[], rangeIndex: number): ShufflePart {
+  return { blobNames, rangeIndex, rangeCount: RANGES.length };
+}
+
+async function codeOf(action: Promise<unknown>): Promise<string> {
+  try {
+    await action;
+  } catch (error) {
+    if (error instanceof SyncError) return error.code;
+    throw error;
+  }
+  return 'accepted';
+}
+
+describe('shuffle', () => {
+  test('every image arrives once, unchanged, in the part of its range', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(images, { maxLength: 20 }), { minLength: 1, maxLength: 4 }),
+        async (slices) => {
+          const store = new MemoryPlanStore();
+          const names: string[] = [];
+          const writer = new ShuffleWriter(RANGES);
+          for (const [index, slice] of slices.entries()) {
+            for (const image of slice) writer.add(image);
+            const blob = await writer.write(store, `attempt-${index}`);
+            names.push(blob.name);
+            expect(blob.images.reduce((sum, count) => sum + count, 0)).toBe(slice.length);
+            expect(blob.bytes).toBe(store.blobs.get(blob.name)?.length);
+          }
+          const found: Image[] = [];
+          for (const [index, range] of RANGES.entries()) {
+            const own = await read(store, part(names, index));
+            for (const image of own) expect(inHashRange(range, image.identity)).toBe(true);
+            expect(await countShufflePartition(store, part(names, index))).toBe(own.length);
+            found.push(...own);
+          }
+          expect(sorted(found)).toEqual(sorted(slices.flat()));
+        },
+      ),
+      { seed: 121, numRuns: 150 },
+    );
+  });
+
+  test('buckets of a large range are disjoint and together the whole', async () => {
+    const store = new MemoryPlanStore();
+    const writer = new ShuffleWriter(RANGES);
+    const all = Array.from({ length: 5000 }, (_, index) => imageOf(`id ${index}`, 'one key'));
+    for (const image of all) writer.add(image);
+    const { images: counts } = await writer.write(store, 'blob');
+    const rangeIndex = counts.findIndex((count) => count > 0);
+    const found: Image[] = [];
+    for (let index = 0; index < 3; index++) {
+      const own = await read(store, { ...part(['blob'], rangeIndex), bucket: { index, of: 3 } });
+      expect(own.length).toBeGreaterThan(1000);
+      found.push(...own);
+    }
+    expect(sorted(found)).toEqual(sorted(all));
+  });
+
+  test('each row is written once, and reading a range reads its own part and the index', async () => {
+    const store = new MemoryPlanStore();
+    const writer = new ShuffleWriter(RANGES);
+    const document = { id: 'x', text: 'y'.repeat(1000) };
+    for (let index = 0; index < 2000; index++) writer.add(imageOf(`id ${index}`, index, { document }));
+    expect(writer.bytes).toBeGreaterThan(2_000_000);
+    const { bytes } = await writer.write(store, 'blob');
+    expect(writer.bytes).toBe(0);
+    expect(store.bytesWritten).toBe(bytes);
+    expect(bytes).toBeLessThan(2000 * 1200);
+    await read(store, part(['blob'], 2));
+    expect(store.reads).toBe(2);
+    expect(store.bytesRead).toBeLessThan(bytes / 4);
+  });
+
+  test('the writer says when a blob is large enough', () => {
+    const writer = new ShuffleWriter(RANGES, { maxBytes: 10_000 });
+    let added = 0;
+    while (!writer.full) {
+      writer.add(imageOf(`id ${added++}`, added));
+      if (added > 1000) break;
+    }
+    expect(added).toBeGreaterThan(50);
+    expect(added).toBeLessThan(200);
+  });
+
+  test('an aborted signal stops reading', async () => {
+    const store = new MemoryPlanStore();
+    await new ShuffleWriter(RANGES).write(store, 'blob');
+    const reading = readShufflePartition(store, part(['blob'], 0), AbortSignal.abort());
+    await expect(reading.next()).rejects.toThrow('abort');
+  });
+});
+
+describe('damaged blobs', () => {
+  const write = async (): Promise<MemoryPlanStore> => {
+    const store = new MemoryPlanStore();
+    const writer = new ShuffleWriter(RANGES);
+    for (let index = 0; index < 50; index++) writer.add(imageOf(`id ${index}`, index));
+    await writer.write(store, 'blob');
+    return store;
+  };
+  const readAll = async (store: MemoryPlanStore): Promise<void> => {
+    for (const index of RANGES.keys()) await read(store, part(['blob'], index));
+  };
+
+  test('a flipped bit anywhere is noticed', async () => {
+    const store = await write();
+    const sound = store.blobs.get('blob') ?? new Uint8Array();
+    await fc.assert(
+      fc.asyncProperty(fc.nat(sound.length - 1), fc.nat(7), async (at, bit) => {
+        const damaged = sound.slice();
+        damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
+        store.blobs.set('blob', damaged);
+        expect(await codeOf(readAll(store))).toBe('planDamaged');
+      }),
+      { seed: 122, numRuns: 300 },
+    );
+  });
+
+  test('a cut is noticed wherever it is, and so is what never was a shuffle file', async () => {
+    const store = await write();
+    const sound = store.blobs.get('blob') ?? new Uint8Array();
+    for (const length of [0, 1, 15, 16, 40, sound.length - 1]) {
+      store.blobs.set('blob', sound.slice(0, length));
+      expect(await codeOf(readAll(store))).toBe('planDamaged');
+    }
+    store.blobs.set('blob', new TextEncoder().encode('{"a": 1}'.repeat(100)));
+    expect(await codeOf(readAll(store))).toBe('planDamaged');
+  });
+
+  test('a blob written for other ranges is refused, a missing one is not found', async () => {
+    const store = await write();
+    expect(await codeOf(read(store, { blobNames: ['blob'], rangeIndex: 0, rangeCount: 4 }))).toBe('planDamaged');
+    expect(await codeOf(read(store, part(['gone'], 0)))).toBe('storageNotFound');
+    expect(await codeOf(read(store, part(['blob'], 5)))).toBe('internal');
+  });
+});
+
+function sorted(list: readonly Image[]): string[] {
+  const text = (image: Image): string =>
+    JSON.stringify(image, (_key, value: unknown) => (value === undefined ? 'absent' : value));
+  return list.map(text).toSorted();
+}
