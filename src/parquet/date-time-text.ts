@@ -34,24 +34,72 @@ function makeDateText(days: number): string {
   return `${yearText}-${pad(month)}-${pad(day)}`;
 }
 
-/** Text of a moment given as whole days since 1970-01-01 and microseconds of that day (0 ≤ micros < 86.4e9). */
-export function timestampText(days: number, micros: number, suffix: '' | 'Z'): string {
+/** Most characters of a timestamp's text: a sign, a year of 9 digits (64-bit milliseconds) and the rest. */
+export const LONGEST_TIMESTAMP = 40;
+
+let lastDays = Number.NaN;
+let lastDate = Buffer.alloc(0);
+
+/**
+ * Writes a moment, given as whole days since 1970-01-01 and microseconds of that day (0 ≤ micros < 86.4e9), as ASCII to
+ * `text` at `to`: "YYYY-MM-DDTHH:MM:SS.ffffff", with `suffix`. Returns the end.
+ */
+export function writeTimestamp(days: number, micros: number, suffix: '' | 'Z', text: Uint8Array, to: number): number {
+  if (days !== lastDays) {
+    lastDate = Buffer.from(dateText(days), 'latin1');
+    lastDays = days;
+  }
+  const date = lastDate;
+  for (let i = 0; i < date.length; i++) text[to + i] = date[i]!;
+  let at = to + date.length;
   const second = Math.floor(micros / 1_000_000);
-  const fraction = String(micros - second * 1_000_000).padStart(6, '0');
-  const minute = Math.floor(second / 60);
-  const hour = Math.floor(minute / 60);
-  return `${dateText(days)}T${pad(hour)}:${pad(minute - hour * 60)}:${pad(second - minute * 60)}.${fraction}${suffix}`;
+  const fraction = micros - second * 1_000_000;
+  const minute = Math.trunc(second / 60);
+  const hour = Math.trunc(minute / 60);
+  text[at] = 84; // T
+  twoDigits(hour, text, at + 1);
+  text[at + 3] = 58; // :
+  twoDigits(minute - hour * 60, text, at + 4);
+  text[at + 6] = 58;
+  twoDigits(second - minute * 60, text, at + 7);
+  text[at + 9] = 46; // .
+  const high = Math.trunc(fraction / 10_000);
+  const low = fraction - high * 10_000;
+  const middle = Math.trunc(low / 100);
+  twoDigits(high, text, at + 10);
+  twoDigits(middle, text, at + 12);
+  twoDigits(low - middle * 100, text, at + 14);
+  at += 16;
+  if (suffix === 'Z') text[at++] = 90;
+  return at;
 }
 
-/** Text of microseconds since 1970-01-01, exact over the whole 64-bit range. */
-export function timestampTextOfMicros(micros: number | bigint, suffix: '' | 'Z'): string {
+/** The same for microseconds since 1970-01-01, exact over the whole 64-bit range. */
+export function writeTimestampOfMicros(
+  micros: number | bigint,
+  suffix: '' | 'Z',
+  text: Uint8Array,
+  to: number,
+): number {
   if (typeof micros === 'number') {
     const days = Math.floor(micros / MICROS_PER_DAY);
-    return timestampText(days, micros - days * MICROS_PER_DAY, suffix);
+    return writeTimestamp(days, micros - days * MICROS_PER_DAY, suffix, text, to);
   }
   const perDay = BigInt(MICROS_PER_DAY);
   const rest = ((micros % perDay) + perDay) % perDay;
-  return timestampText(Number((micros - rest) / perDay), Number(rest), suffix);
+  return writeTimestamp(Number((micros - rest) / perDay), Number(rest), suffix, text, to);
+}
+
+/** The same as a string. */
+export function timestampTextOfMicros(micros: number | bigint, suffix: '' | 'Z'): string {
+  const text = Buffer.allocUnsafe(LONGEST_TIMESTAMP);
+  return text.toString('latin1', 0, writeTimestampOfMicros(micros, suffix, text, 0));
+}
+
+function twoDigits(number: number, text: Uint8Array, at: number): void {
+  const tens = Math.trunc(number / 10);
+  text[at] = 48 + tens;
+  text[at + 1] = 48 + number - tens * 10;
 }
 
 function pad(number: number): string {

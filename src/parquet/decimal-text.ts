@@ -13,6 +13,44 @@ export function decimalText(unscaled: number | bigint, scale: number, zeros = 0)
   return negative ? `-${text}` : text;
 }
 
+/** Most characters of a decimal's text: 39 digits of 128 bits, a scale's zeros, sign and point. */
+export const LONGEST_DECIMAL = 96;
+
+/** Writes decimalText as ASCII to `text` at `to`; returns the end. */
+export function writeDecimal(
+  unscaled: number | bigint,
+  scale: number,
+  zeros: number,
+  text: Buffer,
+  to: number,
+): number {
+  if (typeof unscaled === 'bigint' || unscaled > 0x7fffffff || unscaled < -0x7fffffff) {
+    return to + text.write(decimalText(unscaled, scale, zeros), to, 'latin1');
+  }
+  let rest = Math.abs(unscaled);
+  let at = to;
+  if (unscaled < 0) text[at++] = 45; // -
+  let length = 1;
+  for (let power = 10; rest >= power; power *= 10) length++;
+  const whole = Math.max(1, length - scale);
+  const point = at + whole;
+  const end = scale + zeros === 0 ? point : point + 1 + scale + zeros;
+  at = end;
+  for (let i = 0; i < zeros; i++) text[--at] = 48;
+  for (let i = 0; i < scale; i++) {
+    const next = Math.trunc(rest / 10);
+    text[--at] = 48 + rest - next * 10;
+    rest = next;
+  }
+  if (end > point) text[--at] = 46; // .
+  for (let i = 0; i < whole; i++) {
+    const next = Math.trunc(rest / 10);
+    text[--at] = 48 + rest - next * 10;
+    rest = next;
+  }
+  return end;
+}
+
 /** A big-endian two's complement number of any length, as fixed-length and variable decimals are stored. */
 export function signedBigEndian(view: DataView, start: number, length: number): number | bigint {
   if (length === 0) return 0;

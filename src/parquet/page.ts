@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { decompress, MAX_PAGE_BYTES } from './codec.ts';
+import { decompress, MAX_PAGE_BYTES, type PageBuffer } from './codec.ts';
 import { transcodeToPlain } from './encoded-values.ts';
 import type { FileField } from './file-schema.ts';
 import type { PageHeader } from './hyparquet-internals.ts';
@@ -41,24 +41,36 @@ export function pageCounts(header: PageHeader): { readonly entries: number; read
 }
 
 /** Values of a dictionary page, in PLAIN layout. */
-export function openDictionaryPage(header: PageHeader, body: Uint8Array, codec: string, width: number) {
+export function openDictionaryPage(
+  header: PageHeader,
+  body: Uint8Array,
+  codec: string,
+  buffer: PageBuffer,
+  width: number,
+): { readonly count: number; readonly values: PlainValues } {
   const count = header.dictionary_page_header?.num_values ?? -1;
-  const bytes = decompress(codec, body, header.uncompressed_page_size);
+  const bytes = decompress(codec, body, header.uncompressed_page_size, buffer);
   if (!(count >= 0 && count * (width || 4) <= bytes.length)) throw new Error(`a dictionary has ${count} values`);
   return { count, values: new PlainValues(bytes) };
 }
 
 /** Decompresses a data page and finds its levels and values. */
-export function openDataPage(header: PageHeader, body: Uint8Array, codec: string, leaf: FileField): DataPage {
+export function openDataPage(
+  header: PageHeader,
+  body: Uint8Array,
+  codec: string,
+  buffer: PageBuffer,
+  leaf: FileField,
+): DataPage {
   return header.data_page_header_v2 === undefined
-    ? openV1(header, body, codec, leaf)
-    : openV2(header, header.data_page_header_v2, body, codec, leaf);
+    ? openV1(header, body, codec, buffer, leaf)
+    : openV2(header, header.data_page_header_v2, body, codec, buffer, leaf);
 }
 
-function openV1(header: PageHeader, body: Uint8Array, codec: string, leaf: FileField): DataPage {
+function openV1(header: PageHeader, body: Uint8Array, codec: string, buffer: PageBuffer, leaf: FileField): DataPage {
   const v1 = header.data_page_header;
   if (v1 === undefined) throw new Error('a data page has no header');
-  const bytes = decompress(codec, body, header.uncompressed_page_size);
+  const bytes = decompress(codec, body, header.uncompressed_page_size, buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const levels = (max: number, encoding: string | undefined): RleReader | undefined => {
@@ -79,6 +91,7 @@ function openV2(
   v2: NonNullable<PageHeader['data_page_header_v2']>,
   body: Uint8Array,
   codec: string,
+  buffer: PageBuffer,
   leaf: FileField,
 ): DataPage {
   const repetitionBytes = v2.repetition_levels_byte_length;
@@ -92,7 +105,7 @@ function openV2(
   const stored = body.subarray(levelBytes);
   const size = header.uncompressed_page_size - levelBytes;
   if (size < 0) throw new Error('a page is shorter than its levels');
-  const bytes = v2.is_compressed === false ? stored : decompress(codec, stored, size);
+  const bytes = v2.is_compressed === false ? stored : decompress(codec, stored, size, buffer);
   return {
     count: v2.num_values,
     repetitions: levels(leaf.repetitionLevel, 0, repetitionBytes),

@@ -37,6 +37,43 @@ export function fixedWidth(width: number, convert: (view: DataView, at: number) 
   };
 }
 
+/** Texts made at once; a text that is kept keeps no more than these alive. */
+const TEXTS = 128;
+
+/**
+ * Values of a fixed number of bytes that become ASCII text of at most `longest` characters: `write` puts it into `text`
+ * at `to` and returns its end. Strings are cut from one text, which is several times cheaper than joining each of parts.
+ */
+export function fixedWidthText(
+  width: number,
+  longest: number,
+  write: (view: DataView, at: number, text: Buffer, to: number) => number,
+): ValueConversion {
+  const text = Buffer.allocUnsafe(TEXTS * longest);
+  const ends = new Int32Array(TEXTS);
+  return {
+    width,
+    read(values, out, from, count) {
+      const { view } = values;
+      for (let done = 0; done < count; done += TEXTS) {
+        const block = Math.min(TEXTS, count - done);
+        let at = values.at;
+        let end = 0;
+        for (let i = 0; i < block; i++, at += width) {
+          end = write(view, at, text, end);
+          ends[i] = end;
+        }
+        const joined = text.toString('latin1', 0, end);
+        for (let i = 0, start = 0; i < block; i++) {
+          out[from + done + i] = joined.substring(start, ends[i]!);
+          start = ends[i]!;
+        }
+        values.at = at;
+      }
+    },
+  };
+}
+
 /** Values of variable length, converted one by one. */
 export function variableWidth(convert: (values: PlainValues, start: number, end: number) => Value): ValueConversion {
   return {

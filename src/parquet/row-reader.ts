@@ -2,7 +2,7 @@ import { ChunkBytes, type ReadWindow } from './chunk-bytes.ts';
 import { ColumnReader } from './column-reader.ts';
 import { damaged, stopIfAborted } from './file-fault.ts';
 import type { ParquetFile, RowGroup } from './parquet-file.ts';
-import { readWindows, windowBytesFor } from './read-windows.ts';
+import { readWindows } from './read-windows.ts';
 import { RowAssembly } from './row-assembly.ts';
 import { planRows, type LeafPlan } from './row-plan.ts';
 import type { RowBatch, RowRequest } from './row-request.ts';
@@ -10,6 +10,7 @@ import type { Row } from './value-type.ts';
 
 const DEFAULT_BATCH_ROWS = 1024;
 const DEFAULT_BATCH_BYTES = 4 * 1024 * 1024;
+const DEFAULT_WINDOW_BYTES = 12 * 1024 * 1024;
 /** After this many batches other work of the process gets its turn, so that read-ahead proceeds. */
 const BATCHES_A_TURN = 8;
 
@@ -99,7 +100,7 @@ class FetchPlan {
     this.file = file;
     this.leaves = leaves;
     this.groups = groups;
-    this.windowBytes = windowBytes ?? windowBytesFor(leaves.length);
+    this.windowBytes = windowBytes ?? DEFAULT_WINDOW_BYTES;
     this.signal = signal;
   }
 

@@ -26,7 +26,7 @@ export interface RowRequest {
   readonly batchRows?: number;
   /** About this many bytes of page data a batch; default 4 MiB. A single row may exceed it. */
   readonly batchBytes?: number;
-  /** Bytes of one read of a column chunk; default 96 MiB shared by all columns twice, between 128 KiB and 4 MiB. */
+  /** Bytes that all columns together hold; as many again are read ahead. Default 12 MiB. */
   readonly windowBytes?: number;
 }
 

@@ -1,8 +1,15 @@
-import { dateText, timestampText, timestampTextOfMicros } from './date-time-text.ts';
-import { decimalText, signedBigEndian } from './decimal-text.ts';
+import { dateText, LONGEST_TIMESTAMP, writeTimestamp, writeTimestampOfMicros } from './date-time-text.ts';
+import { decimalText, LONGEST_DECIMAL, signedBigEndian, writeDecimal } from './decimal-text.ts';
 import { unsupported, type FilePlace } from './file-fault.ts';
 import type { FileField } from './file-schema.ts';
-import { binaryValue, fixedWidth, stringValues, variableWidth, type ValueConversion } from './plain-values.ts';
+import {
+  binaryValue,
+  fixedWidth,
+  fixedWidthText,
+  stringValues,
+  variableWidth,
+  type ValueConversion,
+} from './plain-values.ts';
 import type { DataType, PrimitiveName, Value } from './value-type.ts';
 
 /**
@@ -36,7 +43,7 @@ const TO_PRIMITIVE: Readonly<Partial<Record<PrimitiveName, (leaf: FileField) => 
   timestamp: (leaf) => toTimestamp(leaf, 'Z'),
   timestamp_ntz: (leaf) =>
     leaf.annotation.kind === 'date' && isDate(leaf)
-      ? fixedWidth(4, (view, at) => timestampText(view.getInt32(at, true), 0, ''))
+      ? timestampValues(4, (view, at, text, to) => writeTimestamp(view.getInt32(at, true), 0, '', text, to))
       : toTimestamp(leaf, ''),
 };
 
@@ -93,40 +100,36 @@ function isDate(leaf: FileField): boolean {
  * wall clock, and writers differ in what they annotate. Nanoseconds are cut to microseconds downwards, as engines do.
  */
 function toTimestamp(leaf: FileField, suffix: '' | 'Z'): Conversion {
-  if (leaf.physical === 'INT96') return fixedWidth(12, (view, at) => int96Text(view, at, suffix));
+  if (leaf.physical === 'INT96') {
+    return timestampValues(12, (view, at, text, to) => writeInt96(view, at, suffix, text, to));
+  }
   const { annotation } = leaf;
   if (leaf.physical !== 'INT64' || annotation.kind !== 'timestamp') return undefined;
-  switch (annotation.unit) {
-    case 'MICROS':
-      return fixedWidth(8, (view, at) => timestampTextOfMicros(int64(view, at), suffix));
-    case 'MILLIS':
-      return fixedWidth(8, (view, at) => millisText(int64(view, at), suffix));
-    case 'NANOS':
-      return fixedWidth(8, (view, at) => {
-        const nanos = view.getBigInt64(at, true);
-        const rest = ((nanos % 1000n) + 1000n) % 1000n;
-        const micros = (nanos - rest) / 1000n;
-        return timestampTextOfMicros(micros, suffix);
-      });
-    default:
-      return undefined;
-  }
+  const micros = annotation.unit === 'MICROS' ? int64 : annotation.unit === 'MILLIS' ? microsOfMillis : microsOfNanos;
+  return timestampValues(8, (view, at, text, to) => writeTimestampOfMicros(micros(view, at), suffix, text, to));
 }
 
-function millisText(millis: number | bigint, suffix: '' | 'Z'): string {
-  if (typeof millis === 'bigint') return timestampTextOfMicros(millis * 1000n, suffix);
-  const days = Math.floor(millis / 86_400_000);
-  return timestampText(days, (millis - days * 86_400_000) * 1000, suffix);
+function timestampValues(width: number, write: Parameters<typeof fixedWidthText>[2]): ValueConversion {
+  return fixedWidthText(width, LONGEST_TIMESTAMP, write);
+}
+
+function microsOfMillis(view: DataView, at: number): number | bigint {
+  const micros = Number(int64(view, at)) * 1000;
+  return Number.isSafeInteger(micros) ? micros : view.getBigInt64(at, true) * 1000n;
+}
+
+function microsOfNanos(view: DataView, at: number): bigint {
+  const nanos = view.getBigInt64(at, true);
+  const rest = ((nanos % 1000n) + 1000n) % 1000n;
+  return (nanos - rest) / 1000n;
 }
 
 /** Nanoseconds of the day, then the Julian day. Some writers put more than a day into the nanoseconds. */
-function int96Text(view: DataView, at: number, suffix: '' | 'Z'): string {
+function writeInt96(view: DataView, at: number, suffix: '' | 'Z', text: Buffer, to: number): number {
   const nanos = view.getInt32(at + 4, true) * 4_294_967_296 + view.getUint32(at, true);
-  const day = view.getInt32(at + 8, true) - 2_440_588;
-  if (nanos >= 0 && nanos < 86_400_000_000_000) return timestampText(day, Math.floor(nanos / 1000), suffix);
-  const exact = view.getBigInt64(at, true);
-  const rest = ((exact % 1000n) + 1000n) % 1000n;
-  return timestampTextOfMicros((exact - rest) / 1000n + BigInt(day) * 86_400_000_000n, suffix);
+  const days = view.getInt32(at + 8, true) - 2_440_588;
+  if (nanos >= 0 && nanos < 86_400_000_000_000) return writeTimestamp(days, Math.floor(nanos / 1000), suffix, text, to);
+  return writeTimestampOfMicros(microsOfNanos(view, at) + BigInt(days) * 86_400_000_000n, suffix, text, to);
 }
 
 function toDecimal(leaf: FileField, type: { readonly precision: number; readonly scale: number }): Conversion {
@@ -138,18 +141,25 @@ function toDecimal(leaf: FileField, type: { readonly precision: number; readonly
   const wanted = type.precision - type.scale;
   // A file may be written with more digits than the table allows; such a value must not pass as one of the table's.
   const limit = precision - scale > wanted ? 10n ** BigInt(wanted + scale) : undefined;
-  const text = (unscaled: number | bigint): string => {
+  const check = (unscaled: number | bigint): number | bigint => {
     if (limit !== undefined && (BigInt(unscaled) >= limit || BigInt(unscaled) <= -limit)) {
       throw new Error(`a decimal has more digits than decimal(${type.precision},${type.scale}) allows`);
     }
-    return decimalText(unscaled, scale, zeros);
+    return unscaled;
   };
-  if (leaf.physical === 'INT32') return fixedWidth(4, (view, at) => text(view.getInt32(at, true)));
-  if (leaf.physical === 'INT64') return fixedWidth(8, (view, at) => text(int64(view, at)));
+  const texts = (width: number, unscaled: (view: DataView, at: number) => number | bigint): ValueConversion =>
+    fixedWidthText(width, LONGEST_DECIMAL, (view, at, text, to) =>
+      writeDecimal(check(unscaled(view, at)), scale, zeros, text, to),
+    );
+  if (leaf.physical === 'INT32') return texts(4, (view, at) => view.getInt32(at, true));
+  if (leaf.physical === 'INT64') return texts(8, int64);
   const length = leaf.typeLength;
-  return length > 0
-    ? fixedWidth(length, (view, at) => text(signedBigEndian(view, at, length)))
-    : variableWidth((values, start, end) => text(signedBigEndian(values.view, start, end - start)));
+  if (length > 16)
+    return fixedWidth(length, (view, at) => decimalText(check(signedBigEndian(view, at, length)), scale, zeros));
+  if (length > 0) return texts(length, (view, at) => signedBigEndian(view, at, length));
+  return variableWidth((values, start, end) =>
+    decimalText(check(signedBigEndian(values.view, start, end - start)), scale, zeros),
+  );
 }
 
 /** Precision and scale of what the file stores; whole numbers are decimals of scale 0. */
