@@ -7,4 +7,6 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rows: async () => (await import('./rows.ts')).rowsCommand,
   changes: async () => (await import('./changes.ts')).changesCommand,
   start: async () => (await import('./start.ts')).startCommand,
+  config: async () => (await import('./config.ts')).configCommand,
+  emulator: async () => (await import('./emulator.ts')).emulatorCommand,
 };

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import { nearestName } from '../config/nearest-name.ts';
-import { keyTemplateOf } from '../documents/key-template.ts';
+import { keyTemplateOf, parseKeyTemplate } from '../documents/key-template.ts';
 import type { EventPath, TableSetup } from '../local/launcher/app-settings.ts';
 import type { PortChoice } from '../local/launcher/local-azure.ts';
 import { SyncError } from '../shared/errors.ts';
@@ -131,6 +131,7 @@ function sampleSetup(): TableSetup {
     id: keyTemplateOf(['id']),
     partitionKeyPath: '/category',
     mode: undefined,
+    rename: {},
     budget: { kind: 'share', share: SAMPLE_SHARE },
     containerRuPerSecond: SAMPLE_RU_PER_SECOND,
   };
@@ -153,9 +154,22 @@ function tableSetup(folder: string, values: Values): TableSetup {
     id: keyTemplateOf(key),
     partitionKeyPath: typeof partitionKey === 'string' ? keyPath(partitionKey) : '/id',
     mode: typeof mode === 'string' ? oneOf('mode', mode, MODES) : undefined,
+    rename: {},
     budget: { kind: 'absolute', ruPerSecond: budget ?? UNLIMITED_RU_PER_SECOND },
     containerRuPerSecond: undefined,
   };
+}
+
+/**
+ * The same setup for a table with these columns: one that is called `id` without being the id would be in the way of the
+ * document's id, so its field gets a free name.
+ */
+export function setupFor(setup: TableSetup, columns: readonly string[]): TableSetup {
+  const taken = parseKeyTemplate(setup.id, 'id').columns.includes('id');
+  if (!columns.includes('id') || taken) return setup;
+  let field = '_id';
+  while (columns.includes(field)) field = `_${field}`;
+  return { ...setup, rename: { id: field } };
 }
 
 /** Cosmos DB wants names that are no plain words in quotes. */

@@ -15,7 +15,7 @@ import { systemClock } from '../shared/clock.ts';
 import { SyncError, toSyncError } from '../shared/errors.ts';
 import { FolderLogStore } from '../storage/folder-log-store.ts';
 import type { Command, CommandIo } from './command.ts';
-import { START_USAGE, startOptions } from './start-options.ts';
+import { START_USAGE, setupFor, startOptions } from './start-options.ts';
 import type { StartOptions } from './start-options.ts';
 
 /** package.json, host.json and the compiled app; this module is in build/cli or src/cli. */
@@ -42,18 +42,15 @@ export const startCommand: Command = {
 };
 
 async function run(options: StartOptions, io: CommandIo): Promise<number> {
-  const source: SessionSource =
-    options.tableFolder === undefined
-      ? { kind: 'sample' }
-      : {
-          kind: 'folder',
-          path: options.tableFolder,
-          version: await checkTable(options.tableFolder, options.setup, io),
-        };
+  const { setup, source } = await checkedTable(options, io);
   const reporter = reporterFor(options.json, io);
+  for (const [column, field] of Object.entries(setup.rename)) {
+    const text = `The column ${column} is written to the field ${field}: the id of a document is made of --key.`;
+    reporter.event({ kind: 'note', text });
+  }
   try {
-    const synced = await runSession({ appFolder: APP_FOLDER, ...options, source }, reporter, systemClock, io.signal);
-    return synced ? 0 : 1;
+    const session = { appFolder: APP_FOLDER, ...options, setup, source };
+    return (await runSession(session, reporter, systemClock, io.signal)) ? 0 : 1;
   } catch (error) {
     // Ctrl-C is how watching ends. When the run should have ended by itself, it did not do what it was asked for.
     if (io.signal.aborted && !options.exitWhenSynced) return 0;
@@ -64,18 +61,25 @@ async function run(options: StartOptions, io: CommandIo): Promise<number> {
 }
 
 /** Loads the newest version and compiles the mapping, so that a table that cannot be kept equal starts nothing. */
-async function checkTable(folder: string, setup: TableSetup, io: CommandIo): Promise<number> {
-  await assertReadable(folder);
-  const snapshot = await loadSnapshot(new FolderLogStore(folder), { kind: 'latest' }, io.signal);
-  const text = JSON.stringify(syncConfigurationOf(setup, folder));
+async function checkedTable(
+  options: StartOptions,
+  io: CommandIo,
+): Promise<{ readonly setup: TableSetup; readonly source: SessionSource }> {
+  const { tableFolder } = options;
+  if (tableFolder === undefined) return { setup: options.setup, source: { kind: 'sample' } };
+  await assertReadable(tableFolder);
+  const { version, metadata } = await loadSnapshot(new FolderLogStore(tableFolder), { kind: 'latest' }, io.signal);
+  const { schema } = metadata;
+  const setup = setupFor(
+    options.setup,
+    schema.fields.map((field) => field.name),
+  );
+  const text = JSON.stringify(syncConfigurationOf(setup, tableFolder));
   const table = parseSyncConfiguration(text, 'The configuration of this run').tables[setup.tableId];
   if (table === undefined) throw new SyncError('internal', { problem: 'The table is missing in its configuration.' });
-  compileMapping({
-    table,
-    schema: snapshot.metadata.schema,
-    target: { partitionKeyPaths: [setup.partitionKeyPath], kind: 'Hash', version: 2 },
-  });
-  return snapshot.version;
+  const target = { partitionKeyPaths: [setup.partitionKeyPath], kind: 'Hash', version: 2 } as const;
+  compileMapping({ table, schema, target });
+  return { setup, source: { kind: 'folder', path: tableFolder, version } };
 }
 
 /** The folder and its log can be listed. Throws `storageNotFound`, `storageForbidden`, `notADeltaTable`. */

@@ -22,6 +22,8 @@ export interface TableSetup {
   /** Partition key path of the container, as in "/category". */
   readonly partitionKeyPath: string;
   readonly mode: string | undefined;
+  /** Columns whose fields have another name. */
+  readonly rename: Readonly<Record<string, string>>;
   readonly budget:
     | { readonly kind: 'absolute'; readonly ruPerSecond: number }
     | { readonly kind: 'share'; readonly share: number };
@@ -45,6 +47,7 @@ export function syncConfigurationOf(setup: TableSetup, source: string): Readonly
         target: { database: setup.database, container: setup.container },
         id: setup.id,
         ...(setup.mode === undefined ? {} : { mode: setup.mode }),
+        ...(Object.keys(setup.rename).length === 0 ? {} : { columns: { rename: setup.rename } }),
         budget: 'local',
       },
     },
