@@ -266,8 +266,13 @@ class EpochPlanner {
   }
 
   async #isContainerEmpty(): Promise<boolean> {
-    const page = await this.#target.writer.scan(WHOLE, null, this.#signal);
-    return page.documents.length === 0 && page.cursor === null;
+    let cursor: string | null = null;
+    do {
+      const page = await this.#target.writer.scan(WHOLE, cursor, this.#signal);
+      if (page.documents.length > 0) return false;
+      ({ cursor } = page);
+    } while (cursor !== null);
+    return true;
   }
 
   #readSnapshot(version: number): Promise<Head> {
