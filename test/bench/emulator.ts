@@ -50,7 +50,11 @@ function call(
   return new Promise((resolve, reject) => {
     const request = http.request(
       {
-        ...{ host: hostname, port, path, method, agent },
+        host: hostname,
+        port,
+        path,
+        method,
+        agent,
         headers: {
           ...headers,
           'x-ms-date': date,

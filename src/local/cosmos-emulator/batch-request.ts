@@ -61,7 +61,15 @@ function runAtomic(service: Service, request: CosmosRequest, container: Containe
   const pk = keyText(values);
   const epk = container.hash(values);
   const partition = container.route(epk);
-  const operations = parsed.map((raw) => readFields(raw, pk, epk));
+  const operations = parsed.map((raw) => {
+    const own = operationMap(raw)['partitionKey'];
+    if (typeof own === 'string' && keyText(parseKey(container.definition.partitionKey, own)) !== pk) {
+      throw badRequest(
+        'One or more operations within the batch request have a different partition key value than the request.',
+      );
+    }
+    return readFields(raw, pk, epk);
+  });
   const direct = writeContext(service);
   const changes: [Item | undefined, Item | undefined][] = [];
   const context = {

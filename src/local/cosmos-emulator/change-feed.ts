@@ -55,6 +55,7 @@ export function handleChangeFeed(service: Service, request: CosmosRequest): Answ
     'x-ms-item-count': String(texts.length),
     'x-ms-session-token': sessionToken([partition]),
     lsn: String(partition.lsn),
+    'x-ms-documentdb-partitionkeyrangeid': partition.id,
   };
   if (texts.length === 0) return { status: 304, charge, headers };
   return {

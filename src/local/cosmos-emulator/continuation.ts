@@ -6,6 +6,8 @@ import { badRequest } from './refusal.ts';
 export interface ScanPosition {
   readonly kind: 'scan';
   readonly rid: string;
+  /** Tells reads apart that stand at the same place; the place alone is enough to go on. */
+  readonly read: number;
   readonly min: string;
   readonly max: string;
   readonly number: number;
@@ -16,6 +18,7 @@ export interface ScanPosition {
 export interface OffsetPosition {
   readonly kind: 'offset';
   readonly rid: string;
+  readonly read: number;
   readonly offset: number;
 }
 
@@ -34,11 +37,12 @@ export function decodePosition(token: string, rid: string): Position {
     throw badRequest('Invalid Continuation Token.');
   }
   if (!isJsonMap(position)) throw badRequest('Invalid Continuation Token.');
-  const { kind, min, max, number, skip, offset } = position;
+  const { kind, read = 0, min, max, number, skip, offset } = position;
   if (position['rid'] !== rid) throw badRequest('Invalid Continuation Token: it belongs to another container.');
-  if (kind === 'offset' && isCount(offset)) return { kind: 'offset', rid, offset };
+  if (!isCount(read)) throw badRequest('Invalid Continuation Token.');
+  if (kind === 'offset' && isCount(offset)) return { kind: 'offset', rid, read, offset };
   if (kind === 'scan' && typeof min === 'string' && typeof max === 'string' && isCount(number) && isCount(skip)) {
-    return { kind: 'scan', rid, min, max, number, skip };
+    return { kind: 'scan', rid, read, min, max, number, skip };
   }
   throw badRequest('Invalid Continuation Token.');
 }

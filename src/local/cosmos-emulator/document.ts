@@ -39,8 +39,7 @@ export function checkDocumentId(id: unknown): string {
 /** Checks a document and makes its stored form; `body` loses its system properties. */
 export function storedForm(definition: ContainerDefinition, body: JsonMap): StoredForm {
   const id = checkDocumentId(body['id']);
-  const ttl =
-    definition.defaultTtl === undefined && !isTtl(body['ttl']) ? undefined : checkTtl(body['ttl'], "'ttl' of the item");
+  const ttl = checkTtl(body['ttl'], "'ttl' of the item");
   if (body['_rid'] !== undefined || body['_etag'] !== undefined || body['_ts'] !== undefined) {
     delete body['_rid'];
     delete body['_self'];
@@ -56,14 +55,9 @@ export function storedForm(definition: ContainerDefinition, body: JsonMap): Stor
   return { id, text, size, terms, ttl };
 }
 
-/** `ttl` means nothing in a container without it, whatever its value. */
-function isTtl(value: unknown): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && (value === -1 || (value > 0 && value < 2 ** 31));
-}
-
 /** 413 as the service words it. */
 export function tooLarge(): Refusal {
-  return new Refusal(413, 'Message: {"Errors":["Request size is too large"]}');
+  return new Refusal(413, 'Message: {"Errors":["Request size is too large"]}\r\nThe limit is 2 MB.');
 }
 
 /** The JSON text given out: the stored text with the system properties at its end. `extra` is further JSON members. */

@@ -57,17 +57,17 @@ export function parsePartitionKeyDefinition(value: Json | undefined): PartitionK
   return { paths, kind, version };
 }
 
-/** The values a document holds at the key's paths; objects and arrays there are refused by the service. */
+/** The values a document holds at the key's paths; other objects and arrays there are refused. */
 export function extractKey(definition: PartitionKeyDefinition, document: JsonMap): KeyValue[] {
   return definition.paths.map((names) => {
     let value: Json | undefined = document;
     for (const name of names) {
       value = isJsonMap(value) && Object.hasOwn(value, name) ? value[name] : undefined;
     }
-    if (typeof value === 'object' && value !== null) {
-      throw badRequest('The partition key value must be a string, number, boolean or null.', 1001);
-    }
-    return value;
+    if (typeof value !== 'object' || value === null) return value;
+    // An empty object is how absence is written in keys, and means the same in a document.
+    if (isJsonMap(value) && Object.keys(value).length === 0) return undefined;
+    throw badRequest('The partition key value must be a string, number, boolean or null.', 1001);
   });
 }
 

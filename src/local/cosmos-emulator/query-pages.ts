@@ -22,16 +22,18 @@ export interface Page {
 interface Scan {
   readonly partitions: readonly Partition[];
   readonly steps: Iterator<{ readonly partition: Partition; readonly item: Item }>;
-  /** Results of the document at hand that are still to be given. */
-  rest: readonly string[];
+  /** Results of the document at hand, and how many of them were given. */
+  results: readonly string[];
   given: number;
   at: { readonly partition: Partition; readonly number: number } | undefined;
 }
 
 export class QueryPages {
-  /** Open reads by the token that goes on with them. */
+  /** Open reads, by the token that goes on with them. */
   private readonly scans = new Map<string, Scan>();
   private readonly lists = new Map<string, readonly string[]>();
+  /** Makes tokens unique, also over restarts: equal positions of two queries are not the same read. */
+  private lastRead = Date.now();
 
   /** A page of the results that `produce` makes of each document. */
   scan(
@@ -43,6 +45,8 @@ export class QueryPages {
     now: () => number,
     produce: (item: Item) => readonly string[],
   ): Page {
+    // Like the service, a full page of one partition promises more without looking whether there is any.
+    const looksAhead = scope.partitions.length > 1;
     const known = token === undefined ? undefined : this.scans.get(token);
     if (token !== undefined) this.scans.delete(token);
     const reusable = known !== undefined && known.partitions === container.partitions;
@@ -52,21 +56,20 @@ export class QueryPages {
     let characters = 0;
     let skip = reusable ? 0 : (position?.skip ?? 0);
     for (;;) {
-      while (scan.rest.length > 0 && results.length < limit && characters < MAX_PAGE_CHARACTERS) {
-        const [result = ''] = scan.rest;
-        scan.rest = scan.rest.slice(1);
-        scan.given++;
+      while (scan.given < scan.results.length && results.length < limit && characters < MAX_PAGE_CHARACTERS) {
+        const result = scan.results[scan.given++] ?? '';
         results.push(result);
         characters += result.length;
       }
-      if (results.length >= limit || characters >= MAX_PAGE_CHARACTERS) break;
+      const full = results.length >= limit || characters >= MAX_PAGE_CHARACTERS;
+      if (full && (scan.given < scan.results.length || !looksAhead)) break;
       const step = scan.steps.next();
       if (step.done === true) return { results, continuation: undefined, read };
       const { partition, item } = step.value;
       const sizes = read.get(partition);
       if (sizes === undefined) read.set(partition, [item.size]);
       else sizes.push(item.size);
-      scan.rest = produce(item).slice(skip);
+      scan.results = produce(item);
       scan.given = skip;
       skip = 0;
       scan.at = { partition, number: item.number };
@@ -86,7 +89,7 @@ export class QueryPages {
     }
     const results = all.slice(offset, end);
     if (end >= all.length) return { results, continuation: undefined, read: new Map() };
-    const continuation = encodePosition({ kind: 'offset', rid, offset: end });
+    const continuation = encodePosition({ kind: 'offset', rid, read: ++this.lastRead, offset: end });
     remember(this.lists, continuation, all);
     return { results, continuation, read: new Map() };
   }
@@ -94,10 +97,11 @@ export class QueryPages {
   private keep(container: Container, scan: Scan): string | undefined {
     const { at } = scan;
     if (at === undefined) return undefined;
-    const inside = scan.rest.length > 0;
+    const inside = scan.given < scan.results.length;
     const position: Position = {
       kind: 'scan',
       rid: container.rid,
+      read: ++this.lastRead,
       min: at.partition.min,
       max: at.partition.max,
       number: inside ? at.number - 1 : at.number,
@@ -119,7 +123,7 @@ function openScan(
   return {
     partitions: container.partitions,
     steps: steps(container, scope, position, now),
-    rest: [],
+    results: [],
     given: 0,
     at: undefined,
   };

@@ -99,7 +99,7 @@ async function answerRequest(
   const method = request.method ?? 'GET';
   const url = request.url ?? '/';
   if (url.startsWith('/_emulator')) {
-    send(response, adminAnswer(admin, method, url, body));
+    send(request, response, adminAnswer(admin, method, url, body));
     return;
   }
   service.counters.started();
@@ -129,7 +129,7 @@ async function answerCosmos(
     parsed = cosmosRequest(method, url, request.headers, body);
   } catch (thrown) {
     if (!(thrown instanceof Refusal)) throw thrown;
-    send(response, refusalAnswer(thrown));
+    send(request, response, refusalAnswer(thrown));
     return;
   }
   const faults = requestFaults(service, parsed);
@@ -137,7 +137,7 @@ async function answerCosmos(
   if (before > 0) await clock.sleep(before);
   const { answer, effects } = dispatch(service, pages, gate, parsed, faults);
   if (effects.length === 0) {
-    send(response, answer);
+    send(request, response, answer);
     return;
   }
   const after = effects.reduce(
@@ -178,7 +178,10 @@ function adminAnswer(admin: AdminHandler, method: string, url: string, body: Buf
   }
 }
 
-function headersOf(answer: Answer, length: number): Record<string, string | number> {
+const CORRELATION = 'x-ms-cosmos-correlated-activityid';
+
+function headersOf(answer: Answer, length: number, request: http.IncomingMessage): Record<string, string | number> {
+  const correlation = request.headers[CORRELATION];
   const headers: Record<string, string | number> = {
     'content-type': 'application/json',
     'x-ms-activity-id': randomUUID(),
@@ -187,16 +190,17 @@ function headersOf(answer: Answer, length: number): Record<string, string | numb
     'x-ms-serviceversion': 'version=2.14.0.0',
     'x-ms-gatewayversion': 'version=2.14.0',
     ...answer.headers,
+    ...(typeof correlation === 'string' ? { [CORRELATION]: correlation } : {}),
   };
   if (answer.substatus !== undefined && answer.substatus !== 0) headers['x-ms-substatus'] = answer.substatus;
   if (answer.status !== 204 && answer.status !== 304) headers['content-length'] = length;
   return headers;
 }
 
-function send(response: http.ServerResponse, answer: Answer): void {
+function send(request: http.IncomingMessage, response: http.ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
   const body = Buffer.from(answer.body ?? '', 'utf8');
-  response.writeHead(answer.status, headersOf(answer, body.length));
+  response.writeHead(answer.status, headersOf(answer, body.length, request));
   response.end(body);
 }
 
@@ -212,11 +216,11 @@ function sendBroken(
   }
   const cut = effects.find((action) => action.kind === 'truncate');
   if (cut === undefined) {
-    send(response, answer);
+    send(request, response, answer);
     return;
   }
   const body = Buffer.from(answer.body ?? '', 'utf8');
-  response.writeHead(answer.status, headersOf(answer, body.length));
+  response.writeHead(answer.status, headersOf(answer, body.length, request));
   response.write(body.subarray(0, cut.bytes ?? Math.floor(body.length / 2)), () => {
     request.socket.destroy();
   });
