@@ -47,6 +47,7 @@ export class WorkerChannel {
   readonly #loaded: Promise<readonly RegisteredFunction[]>;
   readonly #exited: Promise<WorkerExit>;
   #exit: WorkerExit | undefined;
+  #killed = false;
 
   constructor(start: WorkerStart, events: WorkerEvents) {
     this.#events = events;
@@ -93,8 +94,9 @@ export class WorkerChannel {
     return this.#pending.size;
   }
 
+  /** False as soon as the process ends or is about to be ended from here. */
   get alive(): boolean {
-    return this.#exit === undefined;
+    return this.#exit === undefined && !this.#killed;
   }
 
   get processId(): number | undefined {
@@ -117,6 +119,7 @@ export class WorkerChannel {
 
   /** Ends the process at once. */
   kill(): void {
+    this.#killed = true;
     this.#child.kill('SIGKILL');
   }
 

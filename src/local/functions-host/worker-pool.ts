@@ -123,7 +123,7 @@ export class WorkerPool implements FunctionRunner {
     while (!this.#closed) {
       let best: WorkerChannel | undefined;
       for (const slot of this.#slots) {
-        if (!slot.ready || slot.channel === undefined) continue;
+        if (!slot.ready || slot.channel?.alive !== true) continue;
         if (best === undefined || slot.channel.inFlight < best.inFlight) best = slot.channel;
       }
       if (best !== undefined) return best;

@@ -22,7 +22,7 @@ function notesIn(file: string): readonly string[] {
 }
 
 /** A folder set for hosts that are killed and started again on the same data. */
-function world(): { start(): Promise<Live>; notes(): readonly string[] } {
+function world(): { readonly start: () => Promise<Live>; readonly notes: () => readonly string[] } {
   const appFolder = copyApp('durable');
   const dataFolder = mkdtempSync(join(tmpdir(), 'functions-data-'));
   const notes = join(dataFolder, 'notes');

@@ -37,8 +37,12 @@ export function spawnHost(options: HostProcessOptions): HostProcess {
     process.execPath,
     [
       MAIN,
-      ...['--app', options.appFolder, '--data', options.dataFolder, '--settings', settingsFile],
-      ...['--port', String(options.port ?? 0), '--workers', String(options.workers ?? 1), '--parent-pipe'],
+      `--app=${options.appFolder}`,
+      `--data=${options.dataFolder}`,
+      `--settings=${settingsFile}`,
+      `--port=${options.port ?? 0}`,
+      `--workers=${options.workers ?? 1}`,
+      '--parent-pipe',
     ],
     { stdio: ['pipe', 'pipe', 'pipe'] },
   );

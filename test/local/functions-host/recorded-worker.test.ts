@@ -56,7 +56,7 @@ describe('recorded worker calls', () => {
       if (call.error === null) {
         expect(outcome).toMatchObject({ kind: 'succeeded' });
         const json = outcome.kind === 'succeeded' && outcome.returnValue !== null && 'json' in outcome.returnValue;
-        expect(json && JSON.parse(String(outcome.returnValue.json))).toEqual(call.response);
+        expect(json && JSON.parse(outcome.returnValue.json)).toEqual(call.response);
       } else {
         expect(outcome).toMatchObject({ kind: 'failed', message: call.error.message });
       }

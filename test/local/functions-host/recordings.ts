@@ -27,20 +27,20 @@ export interface RecordedInstance {
   readonly calls: readonly RecordedFunctionCall[];
 }
 
-function lines<T>(name: string): readonly T[] {
+function lines(name: string): readonly unknown[] {
   const file = fileURLToPath(new URL(`./fixtures/recorded/${name}.jsonl`, import.meta.url));
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as T);
+    .map((line) => JSON.parse(line) as unknown);
 }
 
 export function recordedCalls(name: string): readonly RecordedCall[] {
-  return lines<RecordedCall>(name);
+  return lines(name) as readonly RecordedCall[];
 }
 
 export function recordedInstances(): readonly RecordedInstance[] {
-  return lines<RecordedInstance>('orchestrations');
+  return lines('orchestrations') as readonly RecordedInstance[];
 }
 
 export interface RecordedInvocation {
@@ -52,7 +52,7 @@ export interface RecordedInvocation {
 }
 
 export function recordedInvocations(): readonly RecordedInvocation[] {
-  return lines<RecordedInvocation>('first-invocation-per-function');
+  return lines('first-invocation-per-function') as readonly RecordedInvocation[];
 }
 
 /** Makes times, ids, addresses, keys and .NET exception details equal. */

@@ -43,16 +43,14 @@ function steps(calls: readonly RecordedFunctionCall[]): readonly Step[] {
 /** What the official host wrote into the history for new operations. */
 function scheduledAfter(step: Step, next: Step): readonly object[] {
   return next.history.slice(step.history.length).flatMap((event): readonly object[] => {
-    switch (event.EventType) {
-      case EventType.TaskScheduled:
-        return [{ kind: 'activity', id: event.EventId, name: event.Name }];
-      case EventType.SubOrchestrationInstanceCreated:
-        return [{ kind: 'subOrchestration', id: event.EventId, name: event.Name }];
-      case EventType.TimerCreated:
-        return [{ kind: 'timer', id: event.EventId, fireAt: new Date(event.FireAt).toISOString() }];
-      default:
-        return [];
+    if (event.EventType === EventType.TaskScheduled) {
+      return [{ kind: 'activity', id: event.EventId, name: event.Name }];
     }
+    if (event.EventType === EventType.SubOrchestrationInstanceCreated) {
+      return [{ kind: 'subOrchestration', id: event.EventId, name: event.Name }];
+    }
+    if (event.EventType !== EventType.TimerCreated) return [];
+    return [{ kind: 'timer', id: event.EventId, fireAt: new Date(event.FireAt).toISOString() }];
   });
 }
 
