@@ -167,7 +167,7 @@ export class BlobLogStore implements LogStore {
     const inContainer = absoluteBlobName(path, new URL(this.#container.url));
     const name = inContainer ?? `${this.#prefix}${path}`;
     const leaves = inContainer === null || !name.startsWith(this.#prefix) || name.split('/').some(isDotSegment);
-    if (!leaves && path !== '') return name;
+    if (!leaves && path !== '' && !path.includes('\0')) return name;
     throw new SyncError('unsafePath', {
       problem: `The path ${JSON.stringify(path.slice(0, 300))} is outside the table folder, so it is not reachable here.`,
     });
