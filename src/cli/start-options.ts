@@ -14,7 +14,8 @@ export const START_USAGE = `delta-cosmos start [--table FOLDER --key COL[,COL] â
 
 Runs everything on this machine: Azurite, a Cosmos DB emulator and a Functions host with the app. Without --table it
 publishes the sample table products_delta and changes it while you watch; with --table it keeps a container equal to a
-Delta table in a local folder and follows its commits. Ctrl-C stops everything.
+Delta table in a local folder and follows its commits. Ctrl-C stops everything. Whole numbers beyond 2^53, NaN and
+infinities of a --table are written as text; a column id that is not the key is written to the field _id.
 
   --table FOLDER         the folder that holds _delta_log; it is only read
   --key COL[,COL]        columns whose values make the document id (joined by |)
@@ -26,7 +27,8 @@ Delta table in a local folder and follows its commits. Ctrl-C stops everything.
   --events PATHS         which events reach the app: all (default), queue, blob, or none (the sweep finds the commits)
   --data DIR             folder that keeps blobs and documents; a later run with it continues (default: below
                          .delta-cosmos/, where the sample begins anew each time)
-  --json                 one JSON object a line: ready, epoch, synced, error
+  --json                 one JSON object a line: ready, epoch, synced, error (npm start --silent -- --json leaves npm's
+                         own two lines out)
   --port N               port of the Functions host (default: 7071, or a free one)
   --cosmos-port N        port of the Cosmos emulator (default: 8081, or a free one)
   --blob-port N, --queue-port N, --table-port N
@@ -132,6 +134,7 @@ function sampleSetup(): TableSetup {
     partitionKeyPath: '/category',
     mode: undefined,
     rename: {},
+    types: {},
     budget: { kind: 'share', share: SAMPLE_SHARE },
     containerRuPerSecond: SAMPLE_RU_PER_SECOND,
   };
@@ -155,6 +158,8 @@ function tableSetup(folder: string, values: Values): TableSetup {
     partitionKeyPath: typeof partitionKey === 'string' ? keyPath(partitionKey) : '/id',
     mode: typeof mode === 'string' ? oneOf('mode', mode, MODES) : undefined,
     rename: {},
+    // Nobody wrote policies for this table: what no JSON number holds becomes text rather than a dead letter.
+    types: { long: 'auto', nonFinite: 'string' },
     budget: { kind: 'absolute', ruPerSecond: budget ?? UNLIMITED_RU_PER_SECOND },
     containerRuPerSecond: undefined,
   };

@@ -24,6 +24,8 @@ export interface TableSetup {
   readonly mode: string | undefined;
   /** Columns whose fields have another name. */
   readonly rename: Readonly<Record<string, string>>;
+  /** Policies for values that a JSON number cannot hold, by type. */
+  readonly types: Readonly<Record<string, string>>;
   readonly budget:
     | { readonly kind: 'absolute'; readonly ruPerSecond: number }
     | { readonly kind: 'share'; readonly share: number };
@@ -48,6 +50,7 @@ export function syncConfigurationOf(setup: TableSetup, source: string): Readonly
         id: setup.id,
         ...(setup.mode === undefined ? {} : { mode: setup.mode }),
         ...(Object.keys(setup.rename).length === 0 ? {} : { columns: { rename: setup.rename } }),
+        ...(Object.keys(setup.types).length === 0 ? {} : { types: setup.types }),
         budget: 'local',
       },
     },
