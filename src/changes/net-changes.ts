@@ -6,6 +6,8 @@
 import { type Identity, identityHash } from '../documents/document.ts';
 import { compareRows, type Image } from './image.ts';
 
+const NONE: readonly Image[] = [];
+
 /** One identity over the whole range. */
 export interface Change {
   readonly identity: Identity;
@@ -24,9 +26,9 @@ interface Entry {
   readonly identity: Identity;
   first: number;
   last: number;
-  before: Image[];
+  before: readonly Image[];
   beforeCount: number;
-  after: Image[];
+  after: readonly Image[];
   afterCount: number;
 }
 
@@ -66,7 +68,9 @@ export class NetChanges {
       if (this.#byCommit) clear(entry, 'after');
     }
     const counts = !this.#byCommit || version === (image.side === 'before' ? entry.first : entry.last);
-    if (!counts || !keep(entry[image.side], image)) return;
+    const kept = counts ? keep(entry[image.side], image) : undefined;
+    if (kept === undefined) return;
+    entry[image.side] = kept;
     if (image.side === 'before') entry.beforeCount++;
     else entry.afterCount++;
   }
@@ -91,9 +95,9 @@ export class NetChanges {
       identity: image.identity,
       first: image.version,
       last: image.version,
-      before: [],
+      before: NONE,
       beforeCount: 0,
-      after: [],
+      after: NONE,
       afterCount: 0,
     };
     this.#entries.set(key, entry);
@@ -102,21 +106,20 @@ export class NetChanges {
 }
 
 function clear(entry: Entry, side: Image['side']): void {
-  entry[side] = [];
+  entry[side] = NONE;
   if (side === 'before') entry.beforeCount = 0;
   else entry.afterCount = 0;
 }
 
-/** Keeps the two images with the greatest positions, greatest first. False when this very row is kept already. */
-function keep(kept: Image[], image: Image): boolean {
-  let at = 0;
-  for (; at < kept.length; at++) {
-    const other = kept[at];
-    const order = other === undefined ? -1 : compareRows(other, image);
-    if (order === 0) return false;
-    if (order < 0) break;
-  }
-  kept.splice(at, 0, image);
-  if (kept.length > 2) kept.pop();
-  return true;
+/**
+ * The two images with the greatest positions, greatest first, and the new one among them; undefined when this very row is
+ * kept already. Arrays are made, not grown: growing one reserves room for many more.
+ */
+function keep(kept: readonly Image[], image: Image): readonly Image[] | undefined {
+  const [first, second] = kept;
+  if (first === undefined) return [image];
+  const order = compareRows(image, first);
+  if (order === 0 || (second !== undefined && compareRows(image, second) === 0)) return undefined;
+  if (order > 0) return [image, first];
+  return second !== undefined && compareRows(image, second) < 0 ? kept : [first, image];
 }

@@ -22,7 +22,7 @@ const PENDING_CHARACTERS = 32 * 1024;
 /** Large enough for few requests, small enough to be held twice while it is put together. */
 const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
 /** Nothing that this file writes comes near it. */
-const MAX_SEGMENT_BYTES = 1024 * 1024 * 1024;
+const MAX_SEGMENT_BYTES = 256 * 1024 * 1024;
 const BATCH = 1000;
 
 /** A blob that was written. */
