@@ -6,8 +6,9 @@ import type { Instance, InstanceRecord, RuntimeStatus } from './instance.ts';
 import type { Json } from '../json.ts';
 import { parseJson } from '../json.ts';
 import type { Action, OrchestratorResult } from './orchestrator-result.ts';
+import type { Operation } from './operation.ts';
 import { replay } from './replay.ts';
-import type { Operation, TimerLimits } from './replay.ts';
+import type { TimerLimits } from './replay.ts';
 
 /** Longest message that may pass between functions, as on the Durable Task Scheduler; bytes of JSON text. */
 export const MAXIMUM_MESSAGE_BYTES = 1_048_576;
@@ -106,13 +107,16 @@ export function orchestratorInput(episode: Episode): string {
   return `{"history":[${events.join(',')}],${rest.slice(1)}`;
 }
 
-/** What the orchestrator's answer makes of the instance. `newExecutionId` is used by continueAsNew. */
+/**
+ * What the orchestrator's answer makes of the instance. `newExecutionId` is used by continueAsNew;
+ * `loseCarriedEvents` is asked when it has events to carry over: a fault.
+ */
 export function decideEpisode(
   episode: Episode,
   result: OrchestratorResult,
   now: string,
   newExecutionId: string,
-  dropCarriedEvents = false,
+  loseCarriedEvents: () => boolean = () => false,
 ): EpisodeDecision {
   const outcome = replay(episode.history, result.actions, TIMER_LIMITS);
   if (outcome.nonDeterminism !== undefined) return failed(episode, outcome.nonDeterminism, now);
@@ -123,7 +127,8 @@ export function decideEpisode(
     return { ...going(episode, [], 'Suspended', customStatus, now), canceledTimers: [] };
   }
   if (outcome.continueAsNew !== undefined) {
-    const carried = dropCarriedEvents ? [] : outcome.continueAsNew.carriedOver;
+    const { carriedOver } = outcome.continueAsNew;
+    const carried = carriedOver.length > 0 && loseCarriedEvents() ? [] : carriedOver;
     const input = JSON.stringify(outcome.continueAsNew.input ?? null);
     return {
       record: nextGeneration(episode, input, carried, customStatus, now, newExecutionId),

@@ -3,23 +3,12 @@
  * one after another, each is awaited before the next starts, children of WhenAll and WhenAny start together, and ids
  * are handed out in the order in which things are scheduled. What has an id but no event in the history is new.
  */
+import type { Json } from '../json.ts';
 import { EventType } from './history.ts';
 import type { Completion, EventRaised, HistoryEvent } from './history.ts';
-import type { Json } from '../json.ts';
+import { findMismatch } from './operation.ts';
+import type { Operation } from './operation.ts';
 import type { Action, RetryOptions } from './orchestrator-result.ts';
-
-/** Something an orchestration scheduled under an id. Times are milliseconds since 1970. */
-export type Operation =
-  | { readonly kind: 'activity'; readonly id: number; readonly name: string; readonly input: Json | undefined }
-  | { readonly kind: 'timer'; readonly id: number; readonly fireAt: number; readonly isCanceled: boolean }
-  | {
-      readonly kind: 'subOrchestration';
-      readonly id: number;
-      readonly name: string;
-      readonly instanceId: string | undefined;
-      readonly version: string | undefined;
-      readonly input: Json | undefined;
-    };
 
 /** What a replay shows. */
 export interface ReplayOutcome {
@@ -181,24 +170,8 @@ class Replay {
 
   #match(id: number, kind: Operation['kind'], name: string | undefined): void {
     const open = this.#operations.get(id);
-    const past = name === undefined ? `a ${PAST[kind]}` : `${PAST[kind]} named '${name}'`;
-    if (open === undefined) {
-      this.#nonDeterminism = describeMismatch(id, past, "hasn't (yet?) scheduled anything with this sequence number");
-    } else if (open.operation.kind !== kind) {
-      this.#nonDeterminism = describeMismatch(
-        id,
-        past,
-        `instead produced a ${ACTION_CLASS[open.operation.kind]} action with this sequence number`,
-      );
-    } else if (open.operation.kind !== 'timer' && open.operation.name.toLowerCase() !== name?.toLowerCase()) {
-      this.#nonDeterminism = describeMismatch(
-        id,
-        past,
-        `instead scheduled '${open.operation.name}' with this sequence number`,
-      );
-    } else {
-      open.created = true;
-    }
+    this.#nonDeterminism = findMismatch({ kind, id, name }, open?.operation);
+    if (open !== undefined) open.created = true;
   }
 
   #complete(id: number, succeeded: boolean): void {
@@ -323,18 +296,6 @@ class Replay {
   }
 }
 
-const PAST: Readonly<Record<Operation['kind'], string>> = {
-  activity: 'an activity task',
-  timer: 'timer task',
-  subOrchestration: 'a sub-orchestration',
-};
-
-const ACTION_CLASS: Readonly<Record<Operation['kind'], string>> = {
-  activity: 'ScheduleTaskOrchestratorAction',
-  timer: 'CreateTimerOrchestratorAction',
-  subOrchestration: 'CreateSubOrchestrationAction',
-};
-
 function finish(node: Node): void {
   node.done = true;
   if (node.parent !== undefined) settleCompound(node.parent);
@@ -345,15 +306,4 @@ function settleCompound(node: Node): void {
   const { any, children } = node.compound;
   const done = any ? children.some((child) => child.done) : children.every((child) => child.done);
   if (done) finish(node);
-}
-
-function describeMismatch(id: number, past: string, now: string): string {
-  const [what, name] = past.split(' named ');
-  const scheduled =
-    name === undefined ? `${what} with sequence number ${id}` : `${what} with sequence number ${id} named ${name}`;
-  return (
-    `Non-Deterministic workflow detected: A previous execution of this orchestration scheduled ${scheduled}, ` +
-    `but the current orchestration replay ${now}. ` +
-    `Was a change made to the orchestrator code after this instance had already started running?`
-  );
 }

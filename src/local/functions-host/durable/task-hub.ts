@@ -19,6 +19,7 @@ import type { Instance } from './instance.ts';
 import type { InstanceStore } from './instance-store.ts';
 import type { Action } from './orchestrator-result.ts';
 import type { OrchestratorRunner } from './orchestrator-runner.ts';
+import { childStep, reportToParent } from './sub-orchestrations.ts';
 import { versionVerdict } from './version-match.ts';
 
 /** What a task hub is made of. */
@@ -67,7 +68,7 @@ export class TaskHub {
   start(): void {
     this.#running = true;
     for (const [instanceId, instance] of this.#parts.store.list()) {
-      if (isEnded(instance.status)) this.#reportToParent(instanceId, instance);
+      if (isEnded(instance.status)) this.#reportToParent(instance);
       else this.#takeUp(instanceId, instance);
     }
   }
@@ -221,9 +222,10 @@ export class TaskHub {
       this.#persist(episode, failed(episode, prefixed(episode, answer.reason), this.#now()));
       return true;
     }
-    const dropCarried = this.#parts.faults.strike('eventsLostOverContinueAsNew', instance.started.Name) !== undefined;
+    const loses = (): boolean =>
+      this.#parts.faults.strike('eventsLostOverContinueAsNew', instance.started.Name) !== undefined;
     this.#knownActions.set(instanceId, answer.result.actions);
-    this.#persist(episode, decideEpisode(episode, answer.result, this.#now(), randomUUID(), dropCarried));
+    this.#persist(episode, decideEpisode(episode, answer.result, this.#now(), randomUUID(), loses));
     return true;
   }
 
@@ -253,7 +255,7 @@ export class TaskHub {
       this.#forget(instanceId);
       if (decision.failure === undefined) this.#parts.log.event('orchestrationCompleted', { instanceId });
       else this.#parts.log.event('orchestrationFailed', { instanceId, reason: decision.failure });
-      this.#reportToParent(instanceId, instance);
+      this.#reportToParent(instance);
       return;
     }
     for (const event of decision.record.events) {
@@ -315,57 +317,18 @@ export class TaskHub {
   }
 
   #startChild(parentId: string, parent: Instance, created: SubOrchestrationCreated): void {
-    const { Name, OrchestrationInstance, Version } = parent.started;
-    const existing = this.#parts.store.get(created.InstanceId);
-    const link = existing?.started.ParentInstance;
-    const isOurs =
-      link?.OrchestrationInstance.ExecutionId === OrchestrationInstance.ExecutionId &&
-      link.TaskScheduleId === created.EventId;
-    if (existing !== undefined && isOurs) {
-      if (isEnded(existing.status)) this.#reportToParent(created.InstanceId, existing);
-      return;
-    }
-    if (existing !== undefined && !isEnded(existing.status)) {
-      const reason = `Sub-orchestration '${created.Name}' failed: instance ${created.InstanceId} already runs.`;
-      this.deliver(parentId, {
-        EventType: EventType.SubOrchestrationInstanceFailed,
-        EventId: -1,
-        Timestamp: this.#now(),
-        TaskScheduledId: created.EventId,
-        Reason: reason,
-        Details: reason,
-      });
-      return;
-    }
-    this.#beginExecution(
-      { name: created.Name, instanceId: created.InstanceId, input: created.Input },
-      created.Version ?? Version,
-      null,
-      { Name, OrchestrationInstance, TaskScheduleId: created.EventId, Version },
-    );
+    const step = childStep(parent, created, this.#parts.store.get(created.InstanceId), this.#now());
+    if (step.kind === 'tell') this.deliver(parentId, step.event);
+    if (step.kind !== 'start') return;
+    const request = { name: created.Name, instanceId: created.InstanceId, input: created.Input };
+    this.#beginExecution(request, step.version, null, step.parent);
   }
 
-  #reportToParent(childId: string, child: Instance): void {
-    const link = child.started.ParentInstance;
-    if (link === null) return;
-    const parent = this.#parts.store.get(link.OrchestrationInstance.InstanceId);
-    const sameExecution = parent?.started.OrchestrationInstance.ExecutionId === link.OrchestrationInstance.ExecutionId;
-    if (parent === undefined || !sameExecution) return;
-    const waiting = openWork(parent).subOrchestrations.some((each) => each.EventId === link.TaskScheduleId);
-    if (!waiting) return;
-    const base = { EventId: -1, Timestamp: this.#now(), TaskScheduledId: link.TaskScheduleId };
-    const text = typeof child.output === 'string' ? child.output : JSON.stringify(child.output);
-    this.deliver(
-      link.OrchestrationInstance.InstanceId,
-      child.status === 'Completed'
-        ? { ...base, EventType: EventType.SubOrchestrationInstanceCompleted, Result: JSON.stringify(child.output) }
-        : {
-            ...base,
-            EventType: EventType.SubOrchestrationInstanceFailed,
-            Reason: `Sub-orchestration '${child.started.Name}' (${childId}) failed: ${text}`,
-            Details: text,
-          },
-    );
+  #reportToParent(child: Instance): void {
+    const parentId = child.started.ParentInstance?.OrchestrationInstance.InstanceId;
+    if (parentId === undefined) return;
+    const event = reportToParent(child, this.#parts.store.get(parentId), this.#now());
+    if (event !== undefined) this.deliver(parentId, event);
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from '../../../../src/local/functions-host/durable/orchestrator-result.ts';
 import type { OrchestratorResult } from '../../../../src/local/functions-host/durable/orchestrator-result.ts';
 import { replay } from '../../../../src/local/functions-host/durable/replay.ts';
-import type { Operation } from '../../../../src/local/functions-host/durable/replay.ts';
+import type { Operation } from '../../../../src/local/functions-host/durable/operation.ts';
 import type { Json } from '../../../../src/local/functions-host/json.ts';
 import { recordedInstances } from '../recordings.ts';
 import type { RecordedFunctionCall } from '../recordings.ts';
