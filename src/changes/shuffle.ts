@@ -24,6 +24,9 @@ const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
 /** Nothing that this file writes comes near it. */
 const MAX_SEGMENT_BYTES = 256 * 1024 * 1024;
 const BATCH = 1000;
+/** Blobs asked for at once, and how large a part may be to be held before its turn. */
+const READ_AHEAD = 4;
+const READ_AHEAD_BYTES = 2 * 1024 * 1024;
 
 /** A blob that was written. */
 export interface ShuffleBlob {
@@ -76,32 +79,38 @@ export class ShuffleWriter {
 
   /** Writes what was added as one blob and starts anew. Writing the same images under the same name is harmless. */
   async write(store: PlanStore, name: string, signal?: AbortSignal): Promise<ShuffleBlob> {
-    const partitions = this.#partitions;
+    const { images, bytes, blob } = assemble(this.#partitions);
     this.#partitions = this.#ranges.map(emptyPartition);
     this.#bytes = 0;
-    const index = Buffer.alloc(partitions.length * ENTRY_BYTES);
-    let offset = HEADER_BYTES + index.length;
-    const body: Buffer[] = [];
-    partitions.forEach((partition, range) => {
-      flush(partition);
-      let crc = 0;
-      for (const chunk of partition.chunks) crc = crc32(chunk, crc);
-      const at = range * ENTRY_BYTES;
-      index.writeUInt32LE(offset, at);
-      index.writeUInt32LE(partition.bytes, at + 4);
-      index.writeUInt32LE(partition.images, at + 8);
-      index.writeUInt32LE(crc, at + 12);
-      offset += partition.bytes;
-      body.push(...partition.chunks);
-    });
-    const header = Buffer.alloc(HEADER_BYTES);
-    header.writeUInt32LE(MAGIC, 0);
-    header.writeUInt32LE(FORMAT, 4);
-    header.writeUInt32LE(partitions.length, 8);
-    header.writeUInt32LE(crc32(index), 12);
-    await store.write(name, Buffer.concat([header, index, ...body], offset), signal);
-    return { name, bytes: offset, images: partitions.map((partition) => partition.images) };
+    await store.write(name, blob, signal);
+    return { name, bytes, images };
   }
+}
+
+/** Header, index and parts in one piece. Not in `write`, so that the pieces are free while the blob is on its way. */
+function assemble(partitions: readonly Partition[]): { images: number[]; bytes: number; blob: Buffer } {
+  const index = Buffer.alloc(partitions.length * ENTRY_BYTES);
+  let offset = HEADER_BYTES + index.length;
+  const body: Buffer[] = [];
+  partitions.forEach((partition, range) => {
+    flush(partition);
+    let crc = 0;
+    for (const chunk of partition.chunks) crc = crc32(chunk, crc);
+    const at = range * ENTRY_BYTES;
+    index.writeUInt32LE(offset, at);
+    index.writeUInt32LE(partition.bytes, at + 4);
+    index.writeUInt32LE(partition.images, at + 8);
+    index.writeUInt32LE(crc, at + 12);
+    offset += partition.bytes;
+    body.push(...partition.chunks);
+  });
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32LE(MAGIC, 0);
+  header.writeUInt32LE(FORMAT, 4);
+  header.writeUInt32LE(partitions.length, 8);
+  header.writeUInt32LE(crc32(index), 12);
+  const blob = Buffer.concat([header, index, ...body], offset);
+  return { images: partitions.map((partition) => partition.images), bytes: offset, blob };
 }
 
 function emptyPartition(): Partition {
@@ -126,19 +135,26 @@ export interface ShufflePart {
 }
 
 /**
- * The images of one range from every blob, in batches; one blob's part is held at a time. Throws `planDamaged` when a
- * blob is not what a writer with these ranges wrote, and `storageNotFound`.
+ * The images of one range from every blob, in batches. The next few blobs are asked for while one is decoded. Throws
+ * `planDamaged` when a blob is not what a writer with these ranges wrote, and `storageNotFound`.
  */
 export async function* readShufflePartition(
   store: PlanStore,
   part: ShufflePart,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly Image[]> {
-  for (const name of part.blobNames) {
-    const entry = await readEntry(store, name, part, signal);
-    if (entry.length === 0) continue;
-    const bytes = await store.read(name, { start: entry.offset, end: entry.offset + entry.length }, signal);
-    if (bytes.length !== entry.length || crc32(bytes) !== entry.crc) throw damaged(name, 'a part has another checksum');
+  const loading: Promise<Loaded>[] = [];
+  for (let next = 0; next < part.blobNames.length || loading.length > 0;) {
+    while (loading.length < READ_AHEAD && next < part.blobNames.length) {
+      const promise = load(store, part.blobNames[next++] ?? '', part, signal);
+      // Whoever stops reading early does not wait for what was read ahead.
+      promise.catch(() => undefined);
+      loading.push(promise);
+    }
+    const loaded = await loading.shift();
+    if (loaded === undefined || loaded.entry.length === 0) continue;
+    const { name, entry } = loaded;
+    const bytes = loaded.bytes ?? (await readSegment(store, name, entry, signal));
     let images = 0;
     let batch: Image[] = [];
     for (const image of decodeImageLines(bytes, name)) {
@@ -152,6 +168,25 @@ export async function* readShufflePartition(
     if (images !== entry.images) throw damaged(name, 'a part has another number of images');
     if (batch.length > 0) yield batch;
   }
+}
+
+/** One blob's part of a range; large ones are left to be read when their turn comes. */
+interface Loaded {
+  readonly name: string;
+  readonly entry: Entry;
+  readonly bytes?: Uint8Array;
+}
+
+async function load(store: PlanStore, name: string, part: ShufflePart, signal?: AbortSignal): Promise<Loaded> {
+  const entry = await readEntry(store, name, part, signal);
+  if (entry.length === 0 || entry.length > READ_AHEAD_BYTES) return { name, entry };
+  return { name, entry, bytes: await readSegment(store, name, entry, signal) };
+}
+
+async function readSegment(store: PlanStore, name: string, entry: Entry, signal?: AbortSignal): Promise<Uint8Array> {
+  const bytes = await store.read(name, { start: entry.offset, end: entry.offset + entry.length }, signal);
+  if (bytes.length !== entry.length || crc32(bytes) !== entry.crc) throw damaged(name, 'a part has another checksum');
+  return bytes;
 }
 
 /** Images of one range over all blobs, from the indexes alone: how many passes or how much memory it will take. */
