@@ -84,9 +84,7 @@ export interface Checkpoint {
 /** Whatever makes a checkpoint unreadable makes it damaged; what may pass (storage, abort) stays as it is. */
 function checkpointDamaged(error: unknown, path: string): unknown {
   if (!(error instanceof SyncError)) return error;
-  if (error.code !== 'dataFileDamaged' && error.code !== 'storageNotFound' && error.code !== 'unsupportedFeature') {
-    return error;
-  }
+  if (error.code !== 'dataFileDamaged' && error.code !== 'unsupportedFeature') return error;
   return logDamaged(`The checkpoint file ${JSON.stringify(path)} cannot be read.`, error.problem, error);
 }
 
@@ -95,6 +93,16 @@ async function openFile(store: LogStore, path: string, signal: AbortSignal | und
     return await openParquet(await store.open(path, signal), signal);
   } catch (error) {
     throw checkpointDamaged(error, path);
+  }
+}
+
+/** A checkpoint without one of its sidecars is damaged; listed files that vanish were cleaned up meanwhile. */
+async function openSidecar(store: LogStore, path: string, signal: AbortSignal | undefined): Promise<ParquetFile> {
+  try {
+    return await openFile(store, path, signal);
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'storageNotFound') throw error;
+    throw logDamaged(`The sidecar ${JSON.stringify(path)} is missing.`, 'The checkpoint names it.', error);
   }
 }
 
@@ -143,7 +151,7 @@ export async function openCheckpoint(
     }
   }
   for (const path of new Set(state.sidecars.map(sidecarPath))) {
-    parts.push({ path, file: await openFile(store, path, signal) });
+    parts.push({ path, file: await openSidecar(store, path, signal) });
   }
   return {
     state,

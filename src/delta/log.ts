@@ -62,21 +62,14 @@ export function inCommitTimestamp(actions: LogActions): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Reads and parses one commit file. Throws as `readCommit` does. */
+/** Reads and parses one commit file. Throws as `readCommit` does, but `storageNotFound` when there is none. */
 export async function readCommitFile(
   store: LogStore,
   version: number,
   signal?: AbortSignal,
   now?: number,
 ): Promise<{ readonly actions: LogActions; readonly file: StoredFile; readonly bytes: Uint8Array }> {
-  const { bytes, file } = await store.read(commitPath(version), signal).catch((error: unknown) => {
-    if (!(error instanceof SyncError) || error.code !== 'storageNotFound') throw error;
-    throw new SyncError('versionNotFound', {
-      problem: `The log holds no commit ${version}.`,
-      reason: 'It was never written, or log retention has removed it.',
-      cause: error,
-    });
-  });
+  const { bytes, file } = await store.read(commitPath(version), signal);
   try {
     return { actions: parseActionLines(bytes, `Commit ${version}`), file, bytes };
   } catch (error) {
@@ -95,7 +88,14 @@ export async function readCommit(
   signal?: AbortSignal,
   now?: number,
 ): Promise<Commit> {
-  const { actions, file, bytes } = await readCommitFile(store, version, signal, now);
+  const { actions, file, bytes } = await readCommitFile(store, version, signal, now).catch((error: unknown) => {
+    if (!(error instanceof SyncError) || error.code !== 'storageNotFound') throw error;
+    throw new SyncError('versionNotFound', {
+      problem: `The log holds no commit ${version}.`,
+      reason: 'It was never written, or log retention has removed it.',
+      cause: error,
+    });
+  });
   const operation = actions.commitInfo?.['operation'];
   return {
     version,

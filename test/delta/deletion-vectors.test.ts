@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeRoaring64, RoaringFormatError } from '../../src/delta/roaring-bitmap.ts';
 import { decodeZ85, encodeZ85 } from '../../src/delta/z85.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePartitionValue, rescaleDecimal } from '../../src/delta/partition-value.ts';
 import { parsePrimitive } from '../../src/delta/schema-json.ts';
