@@ -1,4 +1,5 @@
 /** Ids as Cosmos DB accepts them. */
+import { isUnicode } from './encoding.ts';
 import { percentEncode } from './key-template.ts';
 import type { RowFaults } from './rejection.ts';
 
@@ -8,7 +9,6 @@ const MAX_ID_BYTES = 1023;
 /** Characters that ids cannot hold, for a character class; `%` is the escape itself. */
 export const ILLEGAL_ID_CHARACTERS = '/\\?#';
 const ILLEGAL = /[/\\?#]/;
-const SURROGATE_ALONE = /\p{Surrogate}/u;
 
 /** Checks an id; with `escape` a trailing space is written as %20 (other characters were escaped part by part). */
 export function documentId(text: string, escape: boolean, faults: RowFaults): string {
@@ -18,6 +18,6 @@ export function documentId(text: string, escape: boolean, faults: RowFaults): st
   else if (ILLEGAL.test(id)) faults.note('idIllegalCharacter');
   // A UTF-16 unit is at most three bytes, so short ids need no count.
   else if (id.length > MAX_ID_BYTES / 3 && Buffer.byteLength(id) > MAX_ID_BYTES) faults.note('idTooLong');
-  else if (SURROGATE_ALONE.test(id)) faults.note('textMalformed');
+  else if (!isUnicode(id)) faults.note('textMalformed');
   return id;
 }

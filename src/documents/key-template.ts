@@ -6,7 +6,7 @@
 import type { DataType, Row, StructType, Value } from '../delta/schema.ts';
 import { SyncError } from '../shared/errors.ts';
 import { nearestName } from '../config/nearest-name.ts';
-import { sevenDigits } from './value-encoding.ts';
+import { sevenDigits } from './time-encoding.ts';
 import type { RowFaults } from './rejection.ts';
 
 /** A template taken apart: texts.length is columns.length + 1, and texts stand around the columns. */

@@ -11,7 +11,8 @@ import { fieldPathText } from './field-path.ts';
 import { columnType, compileKeyText, parseKeyTemplate } from './key-template.ts';
 import { compileKeyLevels, idEscapes, type KeyDefinition, type KeyLevel, keyForm } from './partition-key.ts';
 import { type Rejection, RowFaults } from './rejection.ts';
-import { compileValueEncoding, type Encode } from './value-encoding.ts';
+import { compileValueEncoding } from './value-encoding.ts';
+import type { Encode } from './encoding.ts';
 import { compileWhere } from './where.ts';
 
 export interface MappingInput {

@@ -3,24 +3,14 @@
  * each column; encoding looks at no type or policy again.
  */
 import type { TypePolicy } from '../config/sync-configuration.ts';
-import type { DataType, StructType, Value, VariantJson } from '../delta/schema.ts';
-import { Variant } from '../delta/schema.ts';
+import { type DataType, type StructType, type Value, Variant } from '../delta/schema.ts';
 import { SyncError } from '../shared/errors.ts';
 import type { JsonValue } from './document.ts';
+import { type Encode, encodeText, isUnicode, MAX_DEPTH, setField, unexpected, type ValueEncoding } from './encoding.ts';
+import { decimalEncoding, floatEncoding, longEncoding } from './number-encoding.ts';
 import type { RowFaults } from './rejection.ts';
-
-/** Encodes a value that is not null. Undefined means "as SQL null". After a fault was noted the result is meaningless. */
-export type Encode = (value: NonNullable<Value>, faults: RowFaults) => JsonValue | undefined;
-
-/** An encoder and the form of what it writes: while the form stays, existing documents stay as they are. */
-export interface ValueEncoding {
-  readonly encode: Encode;
-  readonly form: string;
-}
-
-/** Cosmos DB allows 128 levels; the document itself and nested paths take some. */
-const MAX_DEPTH = 120;
-const SURROGATE_ALONE = /\p{Surrogate}/u;
+import { dateEncoding, timestampEncoding, timestampNtzEncoding } from './time-encoding.ts';
+import { variantEncoding } from './variant-encoding.ts';
 
 /** The encoder of a type under a policy. `where` names the column for errors (`mappingInvalid`). */
 export function compileValueEncoding(type: DataType, policy: TypePolicy, where: string, depth = 0): ValueEncoding {
@@ -56,10 +46,6 @@ function encodeNullable(encode: Encode, value: Value | undefined, faults: RowFau
   return encode(value, faults) ?? null;
 }
 
-function unexpected(faults: RowFaults): undefined {
-  faults.note('valueUnexpected');
-}
-
 type PrimitiveName = Extract<DataType, { kind: 'primitive' }>['name'];
 
 function primitiveEncoding(name: PrimitiveName, policy: TypePolicy): ValueEncoding {
@@ -87,89 +73,14 @@ function primitiveEncoding(name: PrimitiveName, policy: TypePolicy): ValueEncodi
     case 'timestamp_ntz':
       return timestampNtzEncoding(policy.timestampNtz ?? 'iso7');
     case 'void':
-      return { encode: unexpected2, form: 'null' };
+      return { encode: (_value, faults) => unexpected(faults), form: 'null' };
     case 'variant':
       return variantEncoding(policy);
   }
 }
 
-const unexpected2: Encode = (_value, faults) => unexpected(faults);
-
-const encodeText: Encode = (value, faults) => {
-  if (typeof value !== 'string') return unexpected(faults);
-  if (SURROGATE_ALONE.test(value)) faults.note('textMalformed');
-  return value;
-};
-
 const encodeInteger: Encode = (value, faults) =>
   typeof value === 'number' && Number.isSafeInteger(value) ? value : unexpected(faults);
-
-function longEncoding(policy: NonNullable<TypePolicy['long']>): ValueEncoding {
-  const isLong = (value: Value): value is number | bigint =>
-    typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value));
-  if (policy === 'string') {
-    return { encode: (value, faults) => (isLong(value) ? String(value) : unexpected(faults)), form: 'long as text' };
-  }
-  const encode: Encode = (value, faults) => {
-    if (!isLong(value)) return unexpected(faults);
-    if (typeof value === 'number') return value;
-    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return Number(value);
-    if (policy === 'auto') return String(value);
-    faults.note('longTooLarge');
-    return undefined;
-  };
-  return { encode, form: 'number' };
-}
-
-function floatEncoding(policy: NonNullable<TypePolicy['nonFinite']>): ValueEncoding {
-  const encode: Encode = (value, faults) => {
-    if (typeof value !== 'number') return unexpected(faults);
-    // Adding zero turns minus zero, which JSON text does not keep, into the zero it equals.
-    if (Number.isFinite(value)) return value + 0;
-    if (policy === 'string') return String(value);
-    if (policy === 'error') faults.note('notFinite');
-    return undefined;
-  };
-  return { encode, form: 'number' };
-}
-
-const DECIMAL = /^-?\d+(?:\.\d+)?$/;
-
-function decimalEncoding(precision: number, scale: number, policy: TypePolicy): ValueEncoding {
-  const choice = policy.decimal ?? 'auto';
-  // Every decimal of up to 15 digits survives the way to a double and back (IEEE 754).
-  const always = precision <= 15;
-  if (choice === 'string' || (choice === 'auto' && !always)) {
-    const encode: Encode = (value, faults) =>
-      typeof value === 'string' && DECIMAL.test(value) ? value : unexpected(faults);
-    return { encode, form: `decimal text of scale ${scale}` };
-  }
-  const encode: Encode = (value, faults) => {
-    if (typeof value !== 'string' || !DECIMAL.test(value)) return unexpected(faults);
-    const number = Number(value) + 0;
-    if (!always && !denotes(number, value)) faults.note('decimalInexact');
-    return number;
-  };
-  return { encode, form: 'number' };
-}
-
-/** Whether the shortest text of the double is the same decimal number. */
-function denotes(number: number, text: string): boolean {
-  const [digits, exponent] = significant(text);
-  const [otherDigits, otherExponent] = significant(String(number));
-  return digits === otherDigits && exponent === otherExponent;
-}
-
-/** Sign and digits without zeros at either end, and the power of ten of the last digit. */
-function significant(text: string): [string, number] {
-  const [mantissa = '', power = '0'] = text.split('e');
-  const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.');
-  const digits = `${whole}${fraction}`.replace(/^0+/, '');
-  const trimmed = digits.replace(/0+$/, '');
-  if (trimmed === '') return ['0', 0];
-  const exponent = Number(power) - fraction.length + (digits.length - trimmed.length);
-  return [`${mantissa.startsWith('-') ? '-' : ''}${trimmed}`, exponent];
-}
 
 function binaryEncoding(policy: NonNullable<TypePolicy['binary']>): ValueEncoding {
   const encode: Encode = (value, faults) => {
@@ -177,52 +88,6 @@ function binaryEncoding(policy: NonNullable<TypePolicy['binary']>): ValueEncodin
     return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString(policy);
   };
   return { encode, form: policy };
-}
-
-const DATE = /^(?:\d{4}|[+-]\d{6,})-\d\d-\d\d$/;
-
-function dateEncoding(policy: NonNullable<TypePolicy['date']>): ValueEncoding {
-  const encode: Encode = (value, faults) => {
-    if (typeof value !== 'string' || !DATE.test(value)) return unexpected(faults);
-    if (policy === 'iso') return value;
-    const days = Date.parse(value) / 86_400_000;
-    if (!Number.isSafeInteger(days)) faults.note('timestampInexact');
-    return days;
-  };
-  return { encode, form: policy === 'iso' ? 'date' : 'days' };
-}
-
-function timestampEncoding(policy: NonNullable<TypePolicy['timestamp']>): ValueEncoding {
-  const isTimestamp = (value: Value): value is string => typeof value === 'string' && value.endsWith('Z');
-  const form = `timestamp ${policy}`;
-  if (policy === 'iso') return { encode: (value, faults) => (isTimestamp(value) ? value : unexpected(faults)), form };
-  if (policy === 'iso7') {
-    return { encode: (value, faults) => (isTimestamp(value) ? sevenDigits(value) : unexpected(faults)), form };
-  }
-  const unit = { epochMicros: 1, epochMillis: 1000, epochSeconds: 1_000_000 }[policy];
-  const encode: Encode = (value, faults) => {
-    if (!isTimestamp(value)) return unexpected(faults);
-    // The last three of six digits are beyond what Date keeps.
-    const micros = Date.parse(`${value.slice(0, -4)}Z`) * 1000 + Number(value.slice(-4, -1));
-    if (!Number.isSafeInteger(micros) || micros % unit !== 0) faults.note('timestampInexact');
-    return micros / unit + 0;
-  };
-  return { encode, form };
-}
-
-function timestampNtzEncoding(policy: NonNullable<TypePolicy['timestampNtz']>): ValueEncoding {
-  const encode: Encode = (value, faults) => {
-    if (typeof value !== 'string') return unexpected(faults);
-    return policy === 'iso' ? value : sevenDigits(value);
-  };
-  return { encode, form: `timestamp_ntz ${policy}` };
-}
-
-/**
- * The form that Cosmos DB recommends for timestamps has seven digits after the second; Delta has six. With or without Z.
- */
-export function sevenDigits(timestamp: string): string {
-  return timestamp.endsWith('Z') ? `${timestamp.slice(0, -1)}0Z` : `${timestamp}0`;
 }
 
 function structEncoding(type: StructType, policy: TypePolicy, where: string, depth: number): ValueEncoding {
@@ -243,8 +108,10 @@ function structEncoding(type: StructType, policy: TypePolicy, where: string, dep
     const object: Record<string, JsonValue> = {};
     const row = value as Readonly<Record<string, Value>>;
     for (const field of fields) {
-      const encoded = encodeNullable(field.encode, row[field.name], faults);
-      if (encoded !== null || !omit) object[field.name] = encoded;
+      const inner = row[field.name];
+      const encoded = inner === null || inner === undefined ? undefined : field.encode(inner, faults);
+      if (encoded !== undefined) object[field.name] = encoded;
+      else if (!omit) object[field.name] = null;
     }
     return object;
   };
@@ -284,7 +151,7 @@ function mapEncoding(
       if (name === null) faults.note('mapKeyNull');
       else if (typeof name !== 'string') unexpected(faults);
       else {
-        if (SURROGATE_ALONE.test(name)) faults.note('textMalformed');
+        if (!isUnicode(name)) faults.note('textMalformed');
         if (Object.hasOwn(object, name)) faults.note('mapKeyDuplicate');
         setField(object, name, encodeNullable(value.encode, item, faults));
       }
@@ -300,39 +167,4 @@ function pairsOf(value: Value, faults: RowFaults): readonly (readonly [Value, Va
   }
   unexpected(faults);
   return [];
-}
-
-/** Assigning `__proto__` would change the prototype instead of adding a field. */
-function setField(object: Record<string, JsonValue>, name: string, value: JsonValue): void {
-  if (name === '__proto__') {
-    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
-  } else object[name] = value;
-}
-
-function variantEncoding(policy: TypePolicy): ValueEncoding {
-  const asText = policy.variant === 'string';
-  const number = floatEncoding(policy.nonFinite ?? 'error').encode;
-  const integer = longEncoding(policy.long === 'string' ? 'auto' : (policy.long ?? 'number')).encode;
-  const walk = (json: VariantJson, faults: RowFaults, depth: number): JsonValue => {
-    if (depth > MAX_DEPTH) {
-      faults.note('nestedTooDeep');
-      return null;
-    }
-    if (json === null || json === undefined || typeof json === 'boolean') return json ?? null;
-    if (typeof json === 'number') return number(json, faults) ?? null;
-    if (typeof json === 'bigint') return integer(json, faults) ?? null;
-    if (typeof json === 'string') return encodeText(json, faults) ?? null;
-    if (Array.isArray(json)) return (json as readonly VariantJson[]).map((item) => walk(item, faults, depth + 1));
-    const object: Record<string, JsonValue> = {};
-    for (const [name, item] of Object.entries(json as Readonly<Record<string, VariantJson>>)) {
-      setField(object, name, walk(item, faults, depth + 1));
-    }
-    return object;
-  };
-  const encode: Encode = (value, faults) => {
-    if (!(value instanceof Variant)) return unexpected(faults);
-    const json = walk(value.json, faults, 0);
-    return asText ? JSON.stringify(json) : json;
-  };
-  return { encode, form: asText ? 'variant text' : 'variant' };
 }
