@@ -45,10 +45,10 @@ interface Known {
   readonly etag: string | null;
 }
 
+/** A grant this much larger makes what was measured under the old one useless. */
+const GROWTH = 1.3;
 /** A late answer younger than this saves a read. */
 const FRESH_MS = 150;
-/** The grant grew lately, for the demand. */
-const GREW_MS = 700;
 
 export class LeaseHolder {
   readonly #options: LeaseHolderOptions;
@@ -101,8 +101,9 @@ export class LeaseHolder {
     return this.#options.clock.monotonic() - this.#lastSent;
   }
 
-  get grewLately(): boolean {
-    return this.#options.clock.monotonic() - this.#grewAt < GREW_MS;
+  /** Milliseconds since the grant last grew. */
+  get sinceGrew(): number {
+    return this.#options.clock.monotonic() - this.#grewAt;
   }
 
   /** Hundredths of RU/s that may be spent now. */
@@ -244,7 +245,7 @@ export class LeaseHolder {
     const landed = (etag: string): boolean => {
       const before = this.#grant.amount;
       if (id !== this.id || this.#absorb({ document, etag }) === null) return false;
-      if (amount > before * 1.05) this.#grewAt = this.#options.clock.monotonic();
+      if (amount > before * GROWTH) this.#grewAt = this.#options.clock.monotonic();
       return true;
     };
     const answer = await this.#answer(store.replace(document, known.etag, this.#closed.signal), (late) => {

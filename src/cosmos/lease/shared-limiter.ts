@@ -61,7 +61,7 @@ export class SharedLimiter implements LeaseLoad {
   #operation = 0;
   #spent = 0;
   #wakeAt = Number.POSITIVE_INFINITY;
-  #blockedSince: number | null = null;
+  #heldSince: { readonly at: number; readonly grantShort: boolean } | null = null;
   #ticking = false;
 
   constructor(clock: Clock, random: () => number, closing: AbortSignal) {
@@ -143,12 +143,13 @@ export class SharedLimiter implements LeaseLoad {
       waiting: this.#queue.cost,
       unacknowledged: this.#pacer.inFlight > 0 ? this.#pacer.unacknowledged : 0,
       usage: this.#meter.usage,
-      blocked: this.#meter.blocked,
+      held: this.#meter.held,
+      grantShort: this.#meter.grantShort,
       grant: this.#grant(),
       budget: (this.#holder?.document?.budget ?? toHundredths(Number.MAX_SAFE_INTEGER)) / 100,
       operation: this.#operation,
       debt: this.#pacer.debt,
-      grewLately: this.#holder?.grewLately ?? false,
+      sinceGrewMs: this.#holder?.sinceGrew ?? Number.POSITIVE_INFINITY,
       open: this.#tables.size > 0,
     };
   }
@@ -199,7 +200,10 @@ export class SharedLimiter implements LeaseLoad {
       const first = this.#queue.length === 0;
       this.#queue.add(waiting);
       this.#pump();
-      if (first && this.#queue.length > 0 && this.#grant() <= 0) this.#holder?.wake();
+      if (first && this.#queue.length > 0 && this.#grant() <= 0) {
+        this.#meter.begin();
+        this.#holder?.wake();
+      }
       this.#tick();
     });
   }
@@ -209,8 +213,8 @@ export class SharedLimiter implements LeaseLoad {
     const holder = this.#holder;
     if (holder === null) return;
     const now = this.#clock.monotonic();
-    if (this.#blockedSince !== null) this.#meter.block(now - this.#blockedSince);
-    this.#blockedSince = null;
+    if (this.#heldSince !== null) this.#meter.hold(now - this.#heldSince.at, this.#heldSince.grantShort);
+    this.#heldSince = null;
     this.#refill();
     for (let next = this.#next(holder, now); next !== null; next = this.#next(holder, now)) {
       this.#queue.serve(next);
@@ -235,7 +239,7 @@ export class SharedLimiter implements LeaseLoad {
       blocked.add(place);
     }
     if (this.#queue.length > 0) {
-      if (grantShort) this.#blockedSince = now;
+      this.#heldSince = { at: now, grantShort };
       this.#wakeIn(Math.max(1, Math.min(WAIT_MAXIMUM_MS, waitMs)), now);
     }
     return null;

@@ -79,7 +79,7 @@ export function randomScenario(seed: number, durationMs = 60_000, most = 64): Sc
   const random = seededRandom(seed * 104_729 + 7);
   const sizes = [1, 2, 4, 8, 16, 32, 64].filter((size) => size <= most);
   const count = sizes[random.below(sizes.length)] ?? 1;
-  const budget = random.pick([1500, 6000, 20_000, 60_000]);
+  const budget = count > 16 ? random.pick([6000, 20_000]) : random.pick([1500, 6000, 20_000, 60_000]);
   const ruPerSecond = budget * random.pick([1.2, 2, 3.33]);
   const partitions = Math.max(Math.ceil(ruPerSecond / 10_000), random.pick([1, 2, 4, 8]));
   const mixed: readonly Workload[] = [

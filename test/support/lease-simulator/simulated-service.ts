@@ -165,7 +165,7 @@ export class SimulatedService {
           this.#time.after(latency - up, () =>
             process.deliver(() => {
               resolve(result);
-              this.#time.after(0, watch.answered);
+              this.#time.after(0, () => watch.answered());
             }),
           );
         });

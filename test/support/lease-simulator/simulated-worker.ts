@@ -21,7 +21,6 @@ export class SimulatedWorker {
   left = false;
   readonly #time: VirtualTime;
   readonly #service: SimulatedService;
-  readonly #scenario: Scenario;
   readonly #admitted: (worker: SimulatedWorker) => void;
   readonly #limiter: RuLimiter;
   readonly #backlog: number[];
@@ -45,7 +44,6 @@ export class SimulatedWorker {
     this.budget = budget;
     this.#time = time;
     this.#service = service;
-    this.#scenario = scenario;
     this.#admitted = admitted;
     const { partitions } = scenario.service;
     const weights = scenario.weights ?? Array.from({ length: partitions }, () => 1);
@@ -116,10 +114,10 @@ export class SimulatedWorker {
         await this.#arrived;
         continue;
       }
-      if (this.#workload.kind === 'cpuBound') await this.#spendCpu(this.#workload.ruPerSecond);
       const most = Math.max(1, Math.floor(this.#limiter.batchRu(String(partition)) / ESTIMATED_RU));
       const operations = Math.min(OPERATIONS_MAXIMUM, most, Math.floor(backlog));
       this.#backlog[partition] = backlog - operations;
+      if (this.#workload.kind === 'cpuBound') await this.#spendCpu(operations, this.#workload.ruPerSecond);
       const estimatedRu = operations * ESTIMATED_RU;
       let reservation: RuReservation;
       try {
@@ -145,11 +143,9 @@ export class SimulatedWorker {
     }
   }
 
-  async #spendCpu(ruPerSecond: number): Promise<void> {
+  async #spendCpu(operations: number, ruPerSecond: number): Promise<void> {
     const { now } = this.#time;
-    const batch = Math.min(OPERATIONS_MAXIMUM, Math.max(1, (0.05 * ruPerSecond) / this.#service.operationRu));
-    const ms = (batch * this.#service.operationRu * 1000) / ruPerSecond;
-    this.#cpuFreeAt = Math.max(now, this.#cpuFreeAt) + ms;
+    this.#cpuFreeAt = Math.max(now, this.#cpuFreeAt) + (operations * this.#service.operationRu * 1000) / ruPerSecond;
     await this.process.clock.sleep(this.#cpuFreeAt - now);
   }
 }

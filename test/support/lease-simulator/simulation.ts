@@ -175,8 +175,8 @@ class Run {
     if (worker === undefined || worker.left || worker.process.crashed) return;
     if (event.kind === 'crash') worker.process.crashed = true;
     else if (event.kind === 'pause') worker.process.pause(event.ms, () => this.#checkGrants());
-    else if (event.kind === 'leave') worker.process.deliver(() => void worker.leave());
-    else worker.process.deliver(() => worker.setWorkload(event.workload));
+    else if (event.kind === 'workload') worker.process.deliver(() => worker.setWorkload(event.workload));
+    else worker.process.deliver(() => void worker.leave());
   }
 
   /** The budget that is owed obedience now: the highest of the last while. */
