@@ -1,19 +1,26 @@
 import type { ByteSource } from './byte-source.ts';
+import type { WindowMemory } from './reused-memory.ts';
+
+/** What windows are read with. */
+export interface WindowSource {
+  readonly source: ByteSource;
+  readonly memory: WindowMemory;
+  readonly signal: AbortSignal;
+}
 
 /** One ranged read, shared by the column chunks whose bytes it covers and dropped when all of them are through. */
 export class ReadWindow {
   readonly start: number;
   readonly end: number;
-  private readonly source: ByteSource;
-  private readonly signal: AbortSignal;
+  private readonly from: WindowSource;
   private users = 0;
   private bytes: Promise<Uint8Array> | undefined;
+  private loaded: Uint8Array | undefined;
 
-  constructor(source: ByteSource, start: number, end: number, signal: AbortSignal) {
-    this.source = source;
+  constructor(from: WindowSource, start: number, end: number) {
+    this.from = from;
     this.start = start;
     this.end = end;
-    this.signal = signal;
   }
 
   /** Counts one more column chunk that will release the window. */
@@ -22,12 +29,15 @@ export class ReadWindow {
     return this;
   }
 
-  /** Starts the read, or joins it. */
+  /** Starts the read, or joins it. The bytes are valid until the last release. */
   load(): Promise<Uint8Array> {
     if (this.bytes === undefined) {
-      this.bytes = this.source.read(this.start, this.end, this.signal).then((bytes) => {
+      const { source, memory, signal } = this.from;
+      this.bytes = source.read(this.start, this.end, signal).then((bytes) => {
         if (bytes.length !== this.end - this.start) throw new Error(`a read gave ${bytes.length} bytes`);
-        return bytes;
+        if (this.users === 0) return bytes;
+        this.loaded = memory.copy(bytes);
+        return this.loaded;
       });
       // A read-ahead that fails is reported when its bytes are wanted, if ever.
       this.bytes.catch(() => undefined);
@@ -36,8 +46,10 @@ export class ReadWindow {
   }
 
   release(): void {
-    this.users--;
-    if (this.users <= 0) this.bytes = undefined;
+    if (--this.users > 0) return;
+    this.bytes = undefined;
+    if (this.loaded !== undefined) this.from.memory.giveBack(this.loaded);
+    this.loaded = undefined;
   }
 }
 
@@ -51,7 +63,8 @@ export class ChunkBytes {
   private readonly following: () => ReadWindow | undefined;
   private next = 0;
   private held: ReadWindow | undefined;
-  /** Bytes from `at` to the end of what is held. */
+  private heldBytes: Uint8Array = new Uint8Array(0);
+  /** Bytes from `at` on: the rest of the held window, or a copy of some that lie in several. */
   private buffer: Uint8Array = new Uint8Array(0);
   /** File offset of buffer[0]. */
   private at: number;
@@ -85,7 +98,8 @@ export class ChunkBytes {
       this.buffer = this.buffer.subarray(count);
       return;
     }
-    this.buffer = new Uint8Array(0);
+    this.buffer = this.heldFrom(this.at);
+    if (this.buffer.length > 0) return;
     this.drop();
     while (this.next < this.windows.length && this.windows[this.next]!.end <= this.at) {
       this.windows[this.next++]!.release();
@@ -102,21 +116,33 @@ export class ChunkBytes {
   private async fetch(count: number): Promise<void> {
     const wanted = Math.min(count, this.left);
     const parts = this.buffer.length > 0 ? [this.buffer] : [];
+    const done: ReadWindow[] = [];
     let have = this.buffer.length;
     while (have < wanted) {
-      const window = this.windows[this.next++];
-      if (window === undefined) throw new Error('a column chunk has no bytes left');
-      this.drop();
-      this.held = window;
-      const loading = window.load();
-      void (this.windows[this.next] ?? this.following())?.load();
-      const bytes = await loading;
-      const from = this.at + have - window.start;
-      const part = bytes.subarray(from, Math.min(bytes.length, this.end - window.start));
+      let part = this.heldFrom(this.at + have);
+      if (part.length === 0) {
+        const window = this.windows[this.next];
+        if (window === undefined) throw new Error('a column chunk has no bytes left');
+        const loading = window.load();
+        void (this.windows[this.next + 1] ?? this.following())?.load();
+        this.heldBytes = await loading;
+        this.next++;
+        if (this.held !== undefined) done.push(this.held);
+        this.held = window;
+        part = this.heldFrom(this.at + have);
+      }
       parts.push(part);
       have += part.length;
     }
-    this.buffer = parts.length === 1 ? parts[0]! : Buffer.concat(parts, have);
+    // A copy only of what lies in several windows.
+    this.buffer = parts.length === 1 ? parts[0]! : Buffer.concat(parts, wanted);
+    for (const window of done) window.release();
+  }
+
+  /** What the held window has of this chunk from a file offset on. */
+  private heldFrom(offset: number): Uint8Array {
+    if (this.held === undefined || offset >= this.held.end) return new Uint8Array(0);
+    return this.heldBytes.subarray(offset - this.held.start, Math.min(this.end, this.held.end) - this.held.start);
   }
 
   private drop(): void {

@@ -20,32 +20,15 @@ export function isKnownCodec(codec: string): boolean {
 }
 
 /**
- * Decompresses to exactly `size` bytes (at most MAX_PAGE_BYTES, checked by the caller) or throws. The result lies in
- * `buffer`, or is `input` itself where nothing is compressed.
+ * Decompresses to exactly `size` bytes (at most MAX_PAGE_BYTES, checked by the caller) or throws. The result is new
+ * memory, or `input` itself where nothing is compressed.
  */
-export function decompress(codec: string, input: Uint8Array, size: number, buffer: PageBuffer): Uint8Array {
+export function decompress(codec: string, input: Uint8Array, size: number): Uint8Array {
   // Some writers leave out the compressed form of nothing.
   if (size === 0) return new Uint8Array(0);
   const output = DECOMPRESS[codec]!(input, size);
   if (output.length !== size) throw new Error(`a page decompresses to ${output.length} bytes instead of ${size}`);
-  return output === input ? input : buffer.hold(output);
-}
-
-/**
- * Memory for one page, used again for the next of the same column. Codecs return new memory every time; what is copied
- * out at once is collected cheaply, whereas pages that live for a while pile up until a full collection.
- */
-export class PageBuffer {
-  private bytes = new Uint8Array(0);
-
-  /** A copy of `page`, valid until the next. */
-  hold(page: Uint8Array): Uint8Array {
-    if (page.length > this.bytes.length || page.length < this.bytes.length / 8) {
-      this.bytes = new Uint8Array(Math.ceil(page.length * 1.125));
-    }
-    this.bytes.set(page);
-    return this.bytes.subarray(0, page.length);
-  }
+  return output;
 }
 
 /** Snappy says its length first and cannot grow more than 64 bytes for every 3: memory is only taken for real data. */

@@ -1,10 +1,11 @@
 import type { ChunkBytes } from './chunk-bytes.ts';
-import { isKnownCodec, PageBuffer } from './codec.ts';
+import { isKnownCodec } from './codec.ts';
 import { asFault, damaged, unsupported, type FilePlace } from './file-fault.ts';
 import type { FileField } from './file-schema.ts';
 import { parsePageHeader, type PageHeader } from './hyparquet-internals.ts';
 import { checkPageHeader, checkPageSum, openDataPage, openDictionaryPage, pageCounts, type DataPage } from './page.ts';
 import type { ValueConversion } from './plain-values.ts';
+import { PageMemory } from './reused-memory.ts';
 import type { Value } from './value-type.ts';
 
 /** Entries of some rows of one node of the schema. The arrays are reused by the next read and may be longer. */
@@ -32,7 +33,7 @@ export class ColumnReader {
   private readonly conversion: ValueConversion | undefined;
   private chunk: ChunkBytes | undefined;
   private codec = '';
-  private readonly buffer = new PageBuffer();
+  private readonly memory = new PageMemory();
   private dictionary: readonly Value[] | undefined;
   private page: DataPage | undefined;
   private pageLeft = 0;
@@ -302,14 +303,14 @@ export class ColumnReader {
     if (this.leaf.physical === 'BOOLEAN') throw new Error('booleans have no dictionary');
     const { conversion } = this;
     if (conversion === undefined) return;
-    const { count, values } = openDictionaryPage(header, body, this.codec, this.buffer, conversion.width);
+    const { count, values } = openDictionaryPage(header, body, this.codec, conversion.width);
     const dictionary: Value[] = Array.from({ length: count }, () => null);
     conversion.read(values, dictionary, 0, count);
     this.dictionary = dictionary;
   }
 
   private openPage(header: PageHeader, body: Uint8Array): void {
-    this.page = openDataPage(header, body, this.codec, this.buffer, this.leaf);
+    this.page = openDataPage(header, body, this.codec, this.memory, this.leaf);
     this.pageLeft = this.page.count;
     const rows = this.leaf.repetitionLevel === 0 ? this.pageLeft : header.data_page_header_v2?.num_rows;
     const entryBytes = header.uncompressed_page_size / Math.max(1, rows ?? this.pageLeft / this.rowEntries);

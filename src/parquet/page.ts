@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib';
-import { decompress, MAX_PAGE_BYTES, type PageBuffer } from './codec.ts';
+import { decompress, MAX_PAGE_BYTES } from './codec.ts';
 import { transcodeToPlain } from './encoded-values.ts';
 import type { FileField } from './file-schema.ts';
 import type { PageHeader } from './hyparquet-internals.ts';
 import { PlainValues } from './plain-values.ts';
+import type { PageMemory } from './reused-memory.ts';
 import { RleReader } from './rle-reader.ts';
 
 /** A data page, ready to be decoded value by value. */
@@ -45,32 +46,31 @@ export function openDictionaryPage(
   header: PageHeader,
   body: Uint8Array,
   codec: string,
-  buffer: PageBuffer,
   width: number,
 ): { readonly count: number; readonly values: PlainValues } {
   const count = header.dictionary_page_header?.num_values ?? -1;
-  const bytes = decompress(codec, body, header.uncompressed_page_size, buffer);
+  const bytes = decompress(codec, body, header.uncompressed_page_size);
   if (!(count >= 0 && count * (width || 4) <= bytes.length)) throw new Error(`a dictionary has ${count} values`);
   return { count, values: new PlainValues(bytes) };
 }
 
-/** Decompresses a data page and finds its levels and values. */
+/** Decompresses a data page and finds its levels and values; everything the page refers to is in `memory`. */
 export function openDataPage(
   header: PageHeader,
   body: Uint8Array,
   codec: string,
-  buffer: PageBuffer,
+  memory: PageMemory,
   leaf: FileField,
 ): DataPage {
   return header.data_page_header_v2 === undefined
-    ? openV1(header, body, codec, buffer, leaf)
-    : openV2(header, header.data_page_header_v2, body, codec, buffer, leaf);
+    ? openV1(header, body, codec, memory, leaf)
+    : openV2(header, header.data_page_header_v2, body, codec, memory, leaf);
 }
 
-function openV1(header: PageHeader, body: Uint8Array, codec: string, buffer: PageBuffer, leaf: FileField): DataPage {
+function openV1(header: PageHeader, body: Uint8Array, codec: string, memory: PageMemory, leaf: FileField): DataPage {
   const v1 = header.data_page_header;
   if (v1 === undefined) throw new Error('a data page has no header');
-  const bytes = decompress(codec, body, header.uncompressed_page_size, buffer);
+  const bytes = memory.hold(decompress(codec, body, header.uncompressed_page_size));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const levels = (max: number, encoding: string | undefined): RleReader | undefined => {
@@ -91,7 +91,7 @@ function openV2(
   v2: NonNullable<PageHeader['data_page_header_v2']>,
   body: Uint8Array,
   codec: string,
-  buffer: PageBuffer,
+  memory: PageMemory,
   leaf: FileField,
 ): DataPage {
   const repetitionBytes = v2.repetition_levels_byte_length;
@@ -99,18 +99,19 @@ function openV2(
   if (!(repetitionBytes >= 0 && levelBytes >= repetitionBytes && levelBytes <= body.length)) {
     throw new Error('levels reach beyond their page');
   }
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const levels = (max: number, start: number, end: number): RleReader | undefined =>
-    max === 0 ? undefined : new RleReader(view, start, end, bitWidth(max));
   const stored = body.subarray(levelBytes);
   const size = header.uncompressed_page_size - levelBytes;
   if (size < 0) throw new Error('a page is shorter than its levels');
-  const bytes = v2.is_compressed === false ? stored : decompress(codec, stored, size, buffer);
+  const values = v2.is_compressed === false ? stored : decompress(codec, stored, size);
+  const bytes = memory.hold(body.subarray(0, levelBytes), values);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const levels = (max: number, start: number, end: number): RleReader | undefined =>
+    max === 0 ? undefined : new RleReader(view, start, end, bitWidth(max));
   return {
     count: v2.num_values,
     repetitions: levels(leaf.repetitionLevel, 0, repetitionBytes),
     definitions: levels(leaf.definitionLevel, repetitionBytes, levelBytes),
-    ...openValues(bytes, 0, v2.encoding, leaf, v2.num_values),
+    ...openValues(bytes, levelBytes, v2.encoding, leaf, v2.num_values),
   };
 }
 

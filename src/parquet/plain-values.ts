@@ -65,7 +65,7 @@ export function fixedWidthText(
         }
         const joined = text.toString('latin1', 0, end);
         for (let i = 0, start = 0; i < block; i++) {
-          out[from + done + i] = joined.substring(start, ends[i]!);
+          out[from + done + i] = joined.substring(start, ends[i]);
           start = ends[i]!;
         }
         values.at = at;

@@ -1,8 +1,9 @@
-import { ChunkBytes, type ReadWindow } from './chunk-bytes.ts';
+import { ChunkBytes, type ReadWindow, type WindowSource } from './chunk-bytes.ts';
 import { ColumnReader } from './column-reader.ts';
 import { damaged, stopIfAborted } from './file-fault.ts';
 import type { ParquetFile, RowGroup } from './parquet-file.ts';
 import { readWindows } from './read-windows.ts';
+import { WindowMemory } from './reused-memory.ts';
 import { RowAssembly } from './row-assembly.ts';
 import { planRows, type LeafPlan } from './row-plan.ts';
 import type { RowBatch, RowRequest } from './row-request.ts';
@@ -83,11 +84,10 @@ function rowsOf(batchBytes: number, readers: readonly ColumnReader[]): number {
 
 /** The windows of every column through the wanted row groups, planned one row group ahead. */
 class FetchPlan {
-  private readonly file: ParquetFile;
+  private readonly source: WindowSource;
   private readonly leaves: readonly LeafPlan[];
   private readonly groups: readonly GroupRows[];
   private readonly windowBytes: number;
-  private readonly signal: AbortSignal;
   private readonly planned = new Map<number, ReadWindow[][]>();
 
   constructor(
@@ -97,11 +97,10 @@ class FetchPlan {
     windowBytes: number | undefined,
     signal: AbortSignal,
   ) {
-    this.file = file;
+    this.source = { source: file.source, memory: new WindowMemory(), signal };
     this.leaves = leaves;
     this.groups = groups;
     this.windowBytes = windowBytes ?? DEFAULT_WINDOW_BYTES;
-    this.signal = signal;
   }
 
   /** Starts a column on the row group at `index` of the wanted ones. */
@@ -122,7 +121,7 @@ class FetchPlan {
     if (known !== undefined) return known;
     const { columns } = this.groups[index]!.group;
     const spans = this.leaves.map(({ leaf }) => columns[leaf.leafIndex]!);
-    const made = readWindows(this.file.source, spans, this.windowBytes, this.signal);
+    const made = readWindows(this.source, spans, this.windowBytes);
     this.planned.set(index, made);
     return made;
   }
