@@ -30,6 +30,7 @@ import { FolderLogStore } from '../storage/folder-log-store.ts';
 import { READ_RETRIES } from '../storage/open-table.ts';
 import { parseTableLocation, type TableLocation } from '../storage/table-location.ts';
 import type { SyncDependencies, SyncTarget } from '../sync/sync-target.ts';
+import { WORK_SIZES } from '../sync/work-sizes.ts';
 
 /** The use cases' dependencies, and what only the app's edges need. */
 export interface AppDependencies extends SyncDependencies {
@@ -105,6 +106,7 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
     states: cosmosStateStore(stateDatabase.container(settings.stateContainer)),
     clock: systemClock,
     log,
+    sizes: WORK_SIZES,
     appVersion: options.appVersion,
     target(tableId) {
       const known = targets.get(tableId);

@@ -16,7 +16,7 @@ export interface EpochFacts {
   readonly commitsAvailable: boolean;
   /** The mapping, compiled for the head's schema, gives other documents than the checkpoint's. */
   readonly mappingChange: 'none' | 'configuration' | 'schemaAccepted' | 'schemaPaused';
-  readonly table: Pick<TableConfiguration, 'start' | 'existing'>;
+  readonly table: Pick<TableConfiguration, 'start' | 'existing' | 'mode'>;
   /** Version that `start` names, when it names one. */
   readonly startVersion: number | null;
 }
@@ -30,6 +30,8 @@ export interface EpochDecision {
   readonly unconditional: boolean;
   /** Only the forced identities are looked at. */
   readonly scope: 'all' | 'forced';
+  /** The epoch leaves documents behind that only a comparison of both sides corrects: it is asked for at the end. */
+  readonly thenReconcile: boolean;
   readonly hold: { readonly code: HoldCode; readonly reason: string; readonly remedy: string } | null;
 }
 
@@ -67,7 +69,13 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
       remedy: 'Approve the plan to go on with the new schema, or change schemaDrift.',
     });
   }
-  if (facts.mappingChange === 'schemaAccepted') return reconcile(from, 'the schema changed');
+  if (facts.mappingChange === 'schemaAccepted') {
+    // In mode patch only the changes tell which documents lost their row; what they do not touch is rewritten afterwards.
+    const first = facts.table.mode === 'patch' && facts.commitsAvailable && head > from && state.dirty === null;
+    return first
+      ? { ...changes(from, 'the schema changed'), thenReconcile: true }
+      : reconcile(from, 'the schema changed');
+  }
   if (state.dirty !== null) {
     if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
     return { ...changes(state.dirty.from, 'an epoch was given up'), unconditional: true };
@@ -105,11 +113,11 @@ function firstEpoch(facts: EpochFacts): EpochDecision {
 }
 
 function reconcile(from: number | null, why: string): EpochDecision {
-  return { kind: 'reconcile', from, why, unconditional: false, scope: 'all', hold: null };
+  return { kind: 'reconcile', from, why, unconditional: false, scope: 'all', thenReconcile: false, hold: null };
 }
 
 function changes(from: number, why: string): EpochDecision {
-  return { kind: 'changes', from, why, unconditional: false, scope: 'all', hold: null };
+  return { kind: 'changes', from, why, unconditional: false, scope: 'all', thenReconcile: false, hold: null };
 }
 
 function held(decision: EpochDecision, hold: NonNullable<EpochDecision['hold']>): EpochDecision {

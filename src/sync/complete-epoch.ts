@@ -4,7 +4,7 @@ import { toSyncError } from '../shared/errors.ts';
 import type { CompleteInput, CompleteResult } from './next-step.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition, type LedgerEntry, type OperationCounts } from './state-store.ts';
-import { complete, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
+import { complete, request, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';
 
 /** Succeeds when it finds itself already done. */
@@ -29,11 +29,8 @@ export async function completeEpoch(
       (latest) => {
         if (isDone(latest, header)) return latest;
         const checkpoint = checkpointOf(header, latest, input.counts, now);
-        return complete(latest, header.planId, checkpoint, {
-          deletes: input.counts.deletes,
-          forced: forced ?? latest.forced,
-          now,
-        });
+        const done = complete(latest, header.planId, checkpoint, { deletes: input.counts.deletes, forced, now });
+        return header.thenReconcile ? request(done, 'reconcile', 'a change of schema', now) : done;
       },
       signal,
     );

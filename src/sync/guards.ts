@@ -66,6 +66,8 @@ export function guardEmptySource(documents: number, now: number): Hold {
 const PERCENT_FLOOR = 10;
 
 function limitOf(limit: { readonly count?: number; readonly percent?: number }, documents: number): number {
+  // All of them is no limit: the number of documents is an estimate.
+  if (limit.percent === 100) return limit.count ?? Number.POSITIVE_INFINITY;
   const percent =
     limit.percent === undefined
       ? Number.POSITIVE_INFINITY

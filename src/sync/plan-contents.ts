@@ -7,7 +7,8 @@ import type { EpochDecision } from './choose-epoch.ts';
 import type { TargetInfo } from './document-writer.ts';
 import { deleteLimit } from './guards.ts';
 import type { CountedSource } from './plan-head.ts';
-import { changeParts, liveRows, rangeCount, SMALL_EPOCH, snapshotParts } from './plan-sources.ts';
+import { changeParts, liveRows, rangeCount, snapshotParts } from './plan-sources.ts';
+import type { WorkSizes } from './work-sizes.ts';
 import type { PlanEstimate, PlanHeader, PlanSource, PlanStage } from './plan.ts';
 
 export interface Contents {
@@ -21,10 +22,7 @@ export interface Contents {
 /** Bytes of Parquet per row of a change file, for upper bounds without statistics. */
 const GUESSED_ROW_BYTES = 32;
 
-/** Identities checked for uniqueness in memory by one pass over the key columns. */
-const KEYS_PER_PASS = 2_000_000;
-
-export function changeContents(sources: readonly CountedSource[]): Contents {
+export function changeContents(sources: readonly CountedSource[], sizes: WorkSizes): Contents {
   let [rows, bytes, deletes] = [0, 0, 0];
   let known = true;
   for (const { source, rows: counted } of sources) {
@@ -34,17 +32,17 @@ export function changeContents(sources: readonly CountedSource[]): Contents {
     if (source.kind === 'cdc' || counted === null) known = false;
     else deletes += counted;
   }
-  const small = isSmall(rows, bytes);
+  const small = isSmall(rows, bytes, sizes);
   const plain = sources.map(({ source }) => source);
   return {
-    parts: changeParts(plain, small),
+    parts: changeParts(plain, small, sizes),
     estimate: { rows, bytes, deletes: known ? deletes : null },
     small,
     tableEmpty: null,
   };
 }
 
-export async function snapshotContents(snapshot: Snapshot, signal: AbortSignal): Promise<Contents> {
+export async function snapshotContents(snapshot: Snapshot, sizes: WorkSizes, signal: AbortSignal): Promise<Contents> {
   const files: AddFile[] = [];
   let [rows, bytes] = [0, 0];
   for await (const file of snapshot.files(signal)) {
@@ -55,15 +53,15 @@ export async function snapshotContents(snapshot: Snapshot, signal: AbortSignal):
   // Log replay promises no order; the same snapshot must give the same plan.
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return {
-    parts: snapshotParts(files, snapshot.version),
+    parts: snapshotParts(files, snapshot.version, sizes),
     estimate: { rows, bytes, deletes: null },
-    small: isSmall(rows, bytes),
+    small: isSmall(rows, bytes, sizes),
     tableEmpty: files.length === 0,
   };
 }
 
-function isSmall(rows: number, bytes: number): boolean {
-  return rows <= SMALL_EPOCH.rows && bytes <= SMALL_EPOCH.bytes;
+function isSmall(rows: number, bytes: number, sizes: WorkSizes): boolean {
+  return rows <= sizes.smallRows && bytes <= sizes.smallBytes;
 }
 
 export interface StageFacts {
@@ -73,6 +71,7 @@ export interface StageFacts {
   readonly table: TableConfiguration;
   /** Documents at the checkpoint. */
   readonly documents: number;
+  readonly sizes: WorkSizes;
 }
 
 /** The stages an epoch needs: only `apply` when it is small, exact counting only where statistics leave a guard in doubt. */
@@ -82,12 +81,12 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
   const parts = contents.parts.length;
   if (decision.kind === 'snapshot') {
     const apply: PlanStage = { name: 'apply', chunks: parts };
-    const passes = Math.max(1, Math.ceil(contents.estimate.rows / KEYS_PER_PASS));
+    const passes = Math.max(1, Math.ceil(contents.estimate.rows / facts.sizes.keysPerPass));
     const stages: readonly PlanStage[] =
       table.uniqueKey === 'checked' ? [{ name: 'uniqueKeys', chunks: passes }, apply] : [apply];
     return { stages, chunking: 'sources' };
   }
-  const ranges = splitHashRanges(info.partitions, rangeCount(contents.estimate.rows, info)).length;
+  const ranges = splitHashRanges(info.partitions, rangeCount(contents.estimate.rows, info, facts.sizes)).length;
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];

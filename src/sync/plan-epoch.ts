@@ -16,7 +16,17 @@ import { WHOLE } from './plan-sources.ts';
 import { PLAN_FORMAT, planIdOf, readPlan, writePlan, type PlanDraft, type PlanHeader, type PlanStage } from './plan.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { transition } from './state-store.ts';
-import { abandon, claim, hold, isBusy, isHeld, takeOver, type Hold, type SyncState } from './state.ts';
+import {
+  abandon,
+  claim,
+  hold,
+  isBusy,
+  isHeld,
+  takeOver,
+  type CurrentEpoch,
+  type Hold,
+  type SyncState,
+} from './state.ts';
 import type { SyncDependencies, SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
 
@@ -31,6 +41,7 @@ const SOURCE_GONE = new Set([
   'versionNotFound',
   'planDamaged',
   'storageChanged',
+  'changeFeedUnavailable',
 ]);
 
 /** Plans the next epoch of a table. Expected failures are results, not exceptions. */
@@ -76,6 +87,8 @@ class EpochPlanner {
   readonly #input: PlanInput;
   readonly #signal: AbortSignal;
   readonly #now: number;
+  /** The epoch that this very call gave up because its files are gone. */
+  #givenUp: CurrentEpoch | null = null;
 
   constructor(deps: SyncDependencies, target: SyncTarget, input: PlanInput, signal: AbortSignal) {
     this.#deps = deps;
@@ -97,30 +110,29 @@ class EpochPlanner {
     return this.#planAt(state, log, log.head);
   }
 
-  /** Gives up an epoch that its run reports as impossible, or holds it where only a person can help. */
+  /** Gives up an epoch whose files are gone, or holds it where only a person can help. */
   async #settleFailure(): Promise<SyncState> {
-    const failure = this.#input.failure;
+    const { failure } = this.#input;
     const { states } = this.#deps;
-    if (failure !== null) {
-      const next = await transition(states, this.#target.id, (state) => {
-        if (state.current?.planId !== failure.planId) return state;
-        if (SOURCE_GONE.has(failure.code)) return giveUp(state);
-        const reason = {
-          code: 'chunkFailed' as const,
-          reason: failure.message,
-          remedy: 'Repair the cause, then approve the plan to go on.',
-          since: this.#now,
-        };
-        return hold(state, failure.planId, reason);
-      });
-      this.#deps.log.event('epochAbandoned', {
-        table: this.#target.tableId,
-        planId: failure.planId,
-        code: failure.code,
-      });
-      if (next !== null) return next;
-    }
-    return (await states.read(this.#target.id, this.#signal)).state;
+    if (failure === null) return (await states.read(this.#target.id, this.#signal)).state;
+    const next = await transition(states, this.#target.id, (state) => {
+      if (state.current?.planId !== failure.planId) return state;
+      if (!SOURCE_GONE.has(failure.code)) return hold(state, failure.planId, this.#failed(failure.message));
+      this.#givenUp = state.current;
+      return giveUp(state);
+    });
+    const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };
+    this.#deps.log.event('epochAbandoned', fields);
+    return next ?? (await states.read(this.#target.id, this.#signal)).state;
+  }
+
+  #failed(message: string): Hold {
+    return {
+      code: 'chunkFailed',
+      reason: message,
+      remedy: 'Repair the cause, then approve the plan to go on.',
+      since: this.#now,
+    };
   }
 
   /** The first version of the log that matters. */
@@ -169,8 +181,9 @@ class EpochPlanner {
     const start = state.checkpoint === null ? await this.#startVersion() : null;
     const from = this.#since(state) ?? (start === null ? null : start - 1);
     const commitsAvailable = from !== null && hasCommits(log, from, newest);
-    const incremental = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
-    const head = incremental ? await this.#readRange(state, from, newest) : await this.#readSnapshot(newest);
+    const readable = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
+    const range = readable && from !== null ? await this.#readRange(state, from, newest) : null;
+    const head = range ?? (await this.#readSnapshot(newest));
 
     const context: TableContext = {
       metadata: head.metadata,
@@ -184,7 +197,7 @@ class EpochPlanner {
       containerRid: info.rid,
       containerEmpty: state.checkpoint === null ? await this.#isContainerEmpty() : null,
       recreated,
-      commitsAvailable: incremental,
+      commitsAvailable: range !== null,
       mappingChange: mapped.change,
       table: this.#target.configuration,
       startVersion: start,
@@ -194,13 +207,20 @@ class EpochPlanner {
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const contents =
       decision.kind === 'changes' || whole.snapshot === null
-        ? changeContents(head.sources)
-        : await snapshotContents(whole.snapshot, this.#signal);
+        ? changeContents(head.sources, this.#deps.sizes)
+        : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal);
     const empty = await this.#emptySource(state, decision, head, contents);
     if (empty.kind === 'wait') return { kind: 'retryAfter', ms: empty.ms };
 
     const documents = state.checkpoint?.documents ?? 0;
-    const stages = stagesOf({ decision, contents, info, table: this.#target.configuration, documents });
+    const stages = stagesOf({
+      decision,
+      contents,
+      info,
+      table: this.#target.configuration,
+      documents,
+      sizes: this.#deps.sizes,
+    });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
     const draft: PlanDraft = {
       tableId: this.#target.tableId,
@@ -214,6 +234,7 @@ class EpochPlanner {
       context: contextName,
       unconditional: decision.unconditional,
       scope: decision.scope,
+      thenReconcile: decision.thenReconcile,
       forced: state.forced?.blob ?? null,
       estimate: contents.estimate,
       result: {
@@ -239,7 +260,7 @@ class EpochPlanner {
       };
     }
     await writePlan(this.#deps.plans, header, parts, ranges, this.#signal);
-    return this.#claim(state, header, empty.hold ?? (await this.#holdOf(state, decision, contents)));
+    return this.#claim(state, header, empty.hold ?? (await this.#holdOf(state, decision, contents, head.version)));
   }
 
   /** ETags change when a log is copied; only another content makes it another table. */
@@ -279,7 +300,8 @@ class EpochPlanner {
     return readSnapshotHead(this.#target.source, version, this.#now, this.#signal);
   }
 
-  #readRange(state: SyncState, from: number, newest: number): Promise<Head> {
+  /** Null when what the range is made of is gone or contradicts itself: then only both sides can be compared. */
+  async #readRange(state: SyncState, from: number, newest: number): Promise<Head | null> {
     const { source, configuration } = this.#target;
     const request = {
       source,
@@ -290,7 +312,12 @@ class EpochPlanner {
       limits: configuration.limits,
       now: this.#now,
     };
-    return readRangeHead(request, this.#signal);
+    try {
+      return await readRangeHead(request, this.#signal);
+    } catch (error) {
+      if (state.checkpoint !== null && error instanceof SyncError && SOURCE_GONE.has(error.code)) return null;
+      throw error;
+    }
   }
 
   async #isTableEmpty(version: number): Promise<boolean> {
@@ -380,8 +407,12 @@ class EpochPlanner {
   }
 
   /** Holds that are known before anything is read; exact delete counts come later, still before the first write. */
-  async #holdOf(state: SyncState, decision: EpochDecision, contents: Contents): Promise<Hold | null> {
+  async #holdOf(state: SyncState, decision: EpochDecision, contents: Contents, version: number): Promise<Hold | null> {
     if (decision.hold !== null) return { ...decision.hold, since: this.#now };
+    // The same live files would be missing again: the table is damaged, not merely ahead of us.
+    const gone = this.#givenUp;
+    const again = gone !== null && gone.kind !== 'changes' && decision.kind !== 'changes' && gone.to === version;
+    if (again) return this.#failed(this.#input.failure?.message ?? '');
     const { guards } = this.#target.configuration;
     if (guards.maxRu === undefined && guards.maxSeconds === undefined) return null;
     const [last] = await this.#deps.states.history(this.#target.id, 1, this.#signal);

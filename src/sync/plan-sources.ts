@@ -3,15 +3,8 @@ import type { AddFile } from '../delta/actions.ts';
 import type { ChangeSource } from '../delta/change-source.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
 import type { PlanSource } from './plan.ts';
+import type { WorkSizes } from './work-sizes.ts';
 
-/** An epoch with at most this much to read is one chunk, netted in memory. */
-export const SMALL_EPOCH = { rows: 50_000, bytes: 16 * 2 ** 20 } as const;
-
-/** What one chunk of a larger epoch reads: about a slice's work, and small enough to read its part list alone. */
-const CHUNK = { bytes: 32 * 2 ** 20, sources: 2_000 } as const;
-
-/** Rows netted in memory by one chunk of the identity hash. */
-const ROWS_PER_RANGE = 50_000;
 const MOST_RANGES = 4_096;
 
 /** Bytes of Parquet per row, for files whose statistics are missing. */
@@ -24,7 +17,11 @@ export function liveRows(file: Pick<AddFile, 'numRecords' | 'size' | 'deletionVe
 }
 
 /** Parts of a snapshot: whole files grouped, large ones cut into byte ranges. */
-export function snapshotParts(files: readonly AddFile[], version: number): readonly (readonly PlanSource[])[] {
+export function snapshotParts(
+  files: readonly AddFile[],
+  version: number,
+  sizes: WorkSizes,
+): readonly (readonly PlanSource[])[] {
   const parts: PlanSource[][] = [];
   let part: PlanSource[] = [];
   let bytes = 0;
@@ -40,16 +37,16 @@ export function snapshotParts(files: readonly AddFile[], version: number): reado
       size: add.size,
       deletionVector: add.deletionVector,
     };
-    if (add.size <= CHUNK.bytes) {
-      if (bytes + add.size > CHUNK.bytes || part.length >= CHUNK.sources) close();
+    if (add.size <= sizes.chunkBytes) {
+      if (bytes + add.size > sizes.chunkBytes || part.length >= sizes.chunkSources) close();
       part.push({ kind: 'file', file, version, byteRange: null });
       bytes += add.size;
       continue;
     }
     close();
-    for (let start = 0; start < add.size; start += CHUNK.bytes) {
+    for (let start = 0; start < add.size; start += sizes.chunkBytes) {
       // The log's size may be smaller than the file: the last range is open.
-      const end = start + CHUNK.bytes >= add.size ? Number.MAX_SAFE_INTEGER : start + CHUNK.bytes;
+      const end = start + sizes.chunkBytes >= add.size ? Number.MAX_SAFE_INTEGER : start + sizes.chunkBytes;
       part.push({ kind: 'file', file, version, byteRange: { start, end } });
       close();
     }
@@ -59,15 +56,19 @@ export function snapshotParts(files: readonly AddFile[], version: number): reado
 }
 
 /** Parts of a range of commits, in commit order. */
-export function changeParts(sources: readonly ChangeSource[], small: boolean): readonly (readonly PlanSource[])[] {
+export function changeParts(
+  sources: readonly ChangeSource[],
+  small: boolean,
+  sizes: WorkSizes,
+): readonly (readonly PlanSource[])[] {
   const all: PlanSource[] = sources.map((source) => ({ kind: 'change', source }));
   if (small) return [all];
   const parts: PlanSource[][] = [];
   let part: PlanSource[] = [];
   let bytes = 0;
   for (const source of all) {
-    const size = source.kind === 'change' ? (source.source.file.size ?? CHUNK.bytes) : 0;
-    if (part.length > 0 && (bytes + size > CHUNK.bytes || part.length >= CHUNK.sources)) {
+    const size = source.kind === 'change' ? (source.source.file.size ?? sizes.chunkBytes) : 0;
+    if (part.length > 0 && (bytes + size > sizes.chunkBytes || part.length >= sizes.chunkSources)) {
       parts.push(part);
       part = [];
       bytes = 0;
@@ -79,9 +80,9 @@ export function changeParts(sources: readonly ChangeSource[], small: boolean): r
   return parts;
 }
 
-/** How many ranges of the identity hash hold about ROWS_PER_RANGE rows each; at least one for each physical partition. */
-export function rangeCount(rows: number, target: TargetInfo): number {
-  return Math.min(MOST_RANGES, Math.max(target.partitions.length, Math.ceil(rows / ROWS_PER_RANGE)));
+/** How many ranges of the identity hash hold about `rangeRows` rows each; at least one for each physical partition. */
+export function rangeCount(rows: number, target: TargetInfo, sizes: WorkSizes): number {
+  return Math.min(MOST_RANGES, Math.max(target.partitions.length, Math.ceil(rows / sizes.rangeRows)));
 }
 
 /** The whole container as one range. */

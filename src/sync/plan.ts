@@ -50,6 +50,8 @@ export interface PlanHeader {
   readonly unconditional: boolean;
   /** Whether only the forced identities are looked at. */
   readonly scope: 'all' | 'forced';
+  /** A reconcile is asked for when the epoch is done. */
+  readonly thenReconcile: boolean;
   /** Blob of the forced identities; null when there are none. */
   readonly forced: string | null;
   readonly estimate: PlanEstimate;

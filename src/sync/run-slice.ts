@@ -19,13 +19,6 @@ import type { SyncDependencies } from './sync-target.ts';
 import { findDuplicateKeys } from './unique-key-pass.ts';
 import { writeDecisions, type DecisionBatch, type StreamResult } from './write-stream.ts';
 
-/** How long a slice works, in milliseconds; it stops handing out work a little earlier. */
-export const SLICE_MS = 60_000;
-const HANDING_MS = 45_000;
-
-/** Decisions per batch: a cursor stands behind every batch. */
-const BATCH_DECISIONS = 250;
-
 /** Runs one slice. Expected failures are results; running it twice, or late, does no harm. */
 export async function runSlice(deps: SyncDependencies, input: SliceInput, signal: AbortSignal): Promise<SliceResult> {
   try {
@@ -179,7 +172,7 @@ class ApplySlice {
       epoch: header.epoch,
       chunk: this.#input.chunk,
       slice,
-      sliceMs: SLICE_MS,
+      sliceMs: this.#deps.sizes.sliceMs,
     };
     const fence = await enterFence(states, clock, request, signal);
     if (fence.kind === 'stale') return { kind: 'stopped' };
@@ -247,12 +240,13 @@ class ApplySlice {
   }
 
   async *#batchesOf(collected: CollectedChunk, finished: () => void): AsyncGenerator<DecisionBatch> {
+    const { batchDecisions } = this.#deps.sizes;
     const from = this.#input.cursor;
     const verdicts = from === null ? collected.verdicts : collected.verdicts.filter((verdict) => verdict.hash > from);
     let failed = from === null ? collected.failed : [];
-    for (let start = 0; start < verdicts.length || failed.length > 0; start += BATCH_DECISIONS) {
+    for (let start = 0; start < verdicts.length || failed.length > 0; start += batchDecisions) {
       if (!this.#mayHand()) return;
-      const slice = verdicts.slice(start, start + BATCH_DECISIONS);
+      const slice = verdicts.slice(start, start + batchDecisions);
       const decisions = slice.flatMap((verdict) => (verdict.kind === 'write' ? [verdict.placed] : []));
       const rows = slice.flatMap((verdict) => (verdict.kind === 'failed' ? verdict.rows : []));
       yield { decisions, failed: [...failed, ...rows], cursor: slice.at(-1)?.hash ?? from ?? '' };
@@ -303,7 +297,7 @@ class ApplySlice {
   }
 
   #mayHand(): boolean {
-    return !this.#signal.aborted && this.#deps.clock.now() - this.#started < HANDING_MS;
+    return !this.#signal.aborted && this.#deps.clock.now() - this.#started < this.#deps.sizes.sliceMs * 0.75;
   }
 
   /** What forbids a small epoch, known exactly before its first write. */

@@ -179,7 +179,9 @@ export function claim(state: SyncState, plan: Claim, driver: string, now: number
       problem: `Epoch ${state.current.epoch} of ${state.target} is applying and cannot be replaced.`,
     });
   }
+  // What held this very plan while it was carried out would hold it again.
   const same = state.current?.planId === plan.planId ? state.current : null;
+  const reason = plan.hold === undefined ? same?.hold : { ...plan.hold, since: same?.hold?.since ?? plan.hold.since };
   const current: CurrentEpoch = {
     epoch: state.epoch + 1,
     planId: plan.planId,
@@ -192,7 +194,7 @@ export function claim(state: SyncState, plan: Claim, driver: string, now: number
     driver: { id: driver, until: now + DRIVER_TERM_MS },
     progress: { done: 0, of: plan.chunks, at: now },
     startedAt: now,
-    ...(plan.hold === undefined ? {} : { hold: { ...plan.hold, since: same?.hold?.since ?? plan.hold.since } }),
+    ...(reason === undefined ? {} : { hold: reason }),
     ...(same?.approval === undefined ? {} : { approval: same.approval }),
   };
   return { ...state, current };

@@ -6,6 +6,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Log } from '../shared/telemetry.ts';
 import type { DocumentWriter } from './document-writer.ts';
 import type { StateStore } from './state-store.ts';
+import type { WorkSizes } from './work-sizes.ts';
 
 export interface SyncTarget {
   readonly tableId: string;
@@ -23,6 +24,7 @@ export interface SyncDependencies {
   readonly states: StateStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly sizes: WorkSizes;
   /** Orchestration version of the deployed app. */
   readonly appVersion: string;
 }

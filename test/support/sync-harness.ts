@@ -24,6 +24,7 @@ import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
 import { driveRun } from '../../src/sync/drive-run.ts';
 import type { RunOutcome } from '../../src/sync/next-step.ts';
 import type { SyncDependencies, SyncTarget } from '../../src/sync/sync-target.ts';
+import { WORK_SIZES, type WorkSizes } from '../../src/sync/work-sizes.ts';
 import type { SyncState } from '../../src/sync/state.ts';
 import { MemoryPlanStore } from './memory-plan-store.ts';
 
@@ -64,12 +65,16 @@ export class SyncWorld {
   }
 
   /** A new container and a table configuration for it; `table` overrides the defaults. */
-  async table(table: Readonly<Record<string, unknown>> = {}, partitionKeyPath = '/id'): Promise<SyncTable> {
+  async table(
+    table: Readonly<Record<string, unknown>> = {},
+    partitionKeyPath = '/id',
+    sizes = WORK_SIZES,
+  ): Promise<SyncTable> {
     const name = `t${++this.#containers}`;
     await this.client
       .database(DATABASE)
       .containers.create({ id: name, partitionKey: { paths: [partitionKeyPath], version: 2 } });
-    return new SyncTable(this, name, join(this.folder, name), table);
+    return new SyncTable(this, name, join(this.folder, name), table, sizes);
   }
 }
 
@@ -88,7 +93,13 @@ export class SyncTable {
   readonly #world: SyncWorld;
   #runs = 0;
 
-  constructor(world: SyncWorld, id: string, folder: string, table: Readonly<Record<string, unknown>>) {
+  constructor(
+    world: SyncWorld,
+    id: string,
+    folder: string,
+    table: Readonly<Record<string, unknown>>,
+    sizes: WorkSizes,
+  ) {
     this.#world = world;
     this.id = id;
     this.folder = folder;
@@ -101,6 +112,7 @@ export class SyncTable {
       states: cosmosStateStore(world.client.database(DATABASE).container('state')),
       clock,
       log: { event: (name, fields = {}) => void this.events.push({ name, fields }) },
+      sizes,
       appVersion: '1.0',
     };
   }
