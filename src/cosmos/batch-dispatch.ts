@@ -107,9 +107,9 @@ export class BatchDispatch<T extends BatchOperation> {
   }
 
   #pumpLane(lane: BatchLane<T>): void {
-    const { limiter, clock } = this.#context;
+    const { limiter } = this.#context;
     while (lane.requests < REQUESTS_PER_PARTITION && !lane.stale && !lane.gone && !this.#stop.aborted) {
-      if (lane.pausedUntil > 0 && clock.monotonic() < lane.pausedUntil) return;
+      if (lane.pausedUntil > 0) return;
       const batch = lane.take(limiter.batchRu(lane.id));
       if (batch === undefined) return;
       void this.#carry(lane, batch);
@@ -133,7 +133,8 @@ export class BatchDispatch<T extends BatchOperation> {
     }
     lane.requests--;
     this.#requests--;
-    this.#pumpLane(lane);
+    // All lanes: what this one's operations made way for may live in another, and after a split everything does.
+    this.pump();
     this.#listener.requestEnded();
   }
 
@@ -289,8 +290,15 @@ export class BatchDispatch<T extends BatchOperation> {
 
   #pause(lane: BatchLane<T>, ms: number): void {
     const now = this.#context.clock.monotonic();
-    lane.pausedUntil = Math.max(lane.pausedUntil, now + Math.min(ms, MAX_PAUSE_MS));
-    this.#after(lane.pausedUntil - now, () => this.#pumpLane(lane));
+    const until = now + Math.min(ms, MAX_PAUSE_MS);
+    if (until <= lane.pausedUntil) return;
+    lane.pausedUntil = until;
+    this.#after(until - now, () => {
+      // By the timer, not by the clock: the two round differently.
+      if (lane.pausedUntil !== until) return;
+      lane.pausedUntil = 0;
+      this.#pumpLane(lane);
+    });
   }
 
   /** Does something after a time, or at once when everything stops. */

@@ -14,7 +14,7 @@ export class BatchLane<T extends BatchOperation> {
   readonly id: string;
   /** Requests that wait for RU or for their answer. */
   requests = 0;
-  /** Monotonic milliseconds before which nothing is sent: the partition throttles. */
+  /** Monotonic milliseconds until which nothing is sent because the partition throttles; 0 for no pause. */
   pausedUntil = 0;
   /** The range is being looked up again: nothing is sent. */
   stale = false;

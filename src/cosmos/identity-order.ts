@@ -17,13 +17,7 @@ export class IdentityOrder<T extends BatchOperation> {
 
   /** A finished item; the one that may start now, if any. */
   leave(item: BatchItem<T>): BatchItem<T> | undefined {
-    const { next } = item;
-    if (next === undefined) {
-      this.#tails.delete(item.identityKey);
-      return undefined;
-    }
-    // A request that got lost may still land, even after what follows it.
-    if (item.ambiguous) next.ambiguous = true;
-    return next;
+    if (item.next === undefined) this.#tails.delete(item.identityKey);
+    return item.next;
   }
 }

@@ -56,8 +56,8 @@ const SESSION_NOT_AVAILABLE = 1002;
 /** 403: a logical partition holds its 20 GB. */
 export const PARTITION_KEY_FULL = 1014;
 
-/** Clocks further apart than this are told to the operator; the service allows 15 minutes. */
-const SKEW_MS = 5 * 60_000;
+/** The service allows 15 minutes between its clock and the one that signs. */
+const SKEW_MS = 14 * 60_000;
 
 /**
  * The error for an answer that concerns the target as a whole; undefined when it does not. `what` names the target, such

@@ -1,0 +1,19 @@
+/**
+ * Random campaigns of the batch writer: `node test/chaos/writer.ts [--seed S] [--runs N]`. A failing run prints its seed;
+ * `--seed S --runs 1` repeats it.
+ */
+import { parseArgs } from 'node:util';
+import { runCampaign } from '../support/writer-scenario.ts';
+
+const { values } = parseArgs({ options: { seed: { type: 'string' }, runs: { type: 'string' } } });
+const seed = Number(values.seed ?? 1);
+const runs = Number(values.runs ?? 5_000);
+const print = (line: string): boolean => process.stdout.write(`${line}\n`);
+
+const { failures, operations, ambiguous, faults, ends } = await runCampaign(seed, runs, print);
+print(`ends: ${[...ends].map(([end, count]) => `${end} ${count}`).join(', ')}`);
+print(
+  `${runs} runs from seed ${seed}: ${failures.length} failed; ` +
+    `${operations} operations, ${ambiguous} ambiguous, ${faults} faults`,
+);
+process.exitCode = failures.length === 0 ? 0 : 1;

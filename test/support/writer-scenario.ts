@@ -1,0 +1,514 @@
+/**
+ * One random run of the batch writer against the emulator: a container, documents, operations, faults, all from a seed.
+ * Afterwards every operation must have been reported once and truthfully, and the container must hold what was reported.
+ */
+import { CosmosClient, type ContainerRequest } from '@azure/cosmos';
+import { openDocumentWriter, type CosmosDocumentWriter } from '../../src/cosmos/batch-writer.ts';
+import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
+import { unlimited } from '../../src/cosmos/ru-limiter.ts';
+import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../../src/documents/document.ts';
+import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
+import {
+  startCosmosEmulator,
+  type CosmosEmulator,
+  type FaultAction,
+  type FaultRule,
+} from '../../src/local/cosmos-emulator/emulator.ts';
+import { systemClock, type Clock } from '../../src/shared/clock.ts';
+import { SyncError } from '../../src/shared/errors.ts';
+import type { Operation, Outcome, StoredDocument } from '../../src/sync/document-writer.ts';
+import { DocumentModel } from './document-model.ts';
+import { Random } from './random.ts';
+import { scaledClock } from './scaled-clock.ts';
+import { StrictLimiter } from './strict-limiter.ts';
+
+/** Real seconds pass this many times faster; a request's time-out of 10 s is half a second. */
+const SCALE = 20;
+const DATABASE = 'chaos';
+
+/** What a run met, for the summary. */
+interface ScenarioReport {
+  readonly operations: number;
+  readonly ambiguous: number;
+  readonly faults: number;
+  readonly ended: string;
+}
+
+/** Emulator and clients for many scenarios. */
+interface ScenarioHost {
+  /** Throws an Error that tells what was wrong. */
+  run(seed: number): Promise<ScenarioReport>;
+  close(): Promise<void>;
+}
+
+/** What many runs met. */
+export interface CampaignReport {
+  readonly failures: readonly string[];
+  readonly operations: number;
+  readonly ambiguous: number;
+  readonly faults: number;
+  readonly ends: ReadonlyMap<string, number>;
+}
+
+/** Most of a run is waiting, so several go side by side. */
+const PARALLEL = 6;
+
+/** Runs the seeds from `first` on. */
+export async function runCampaign(
+  first: number,
+  runs: number,
+  failed: (line: string) => void = () => undefined,
+): Promise<CampaignReport> {
+  const host = await openScenarioHost();
+  const total = { operations: 0, ambiguous: 0, faults: 0, ends: new Map<string, number>(), failures: [] as string[] };
+  let next = first;
+  const worker = async (): Promise<void> => {
+    for (let seed = next++; seed < first + runs; seed = next++) {
+      try {
+        const report = await host.run(seed);
+        total.operations += report.operations;
+        total.ambiguous += report.ambiguous;
+        total.faults += report.faults;
+        total.ends.set(report.ended, (total.ends.get(report.ended) ?? 0) + 1);
+      } catch (error) {
+        const line = `seed ${seed}: ${error instanceof Error ? error.message : String(error)}`;
+        total.failures.push(line);
+        failed(line);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  await host.close();
+  return total;
+}
+
+async function openScenarioHost(): Promise<ScenarioHost> {
+  const clock = scaledClock(SCALE);
+  // Signatures go by the real wall clock, from which this one runs away.
+  const emulator = await startCosmosEmulator({ clock, auth: { key: false } });
+  const client = new CosmosClient({ endpoint: emulator.endpoint, key: emulator.key });
+  await client.databases.create({ id: DATABASE });
+  const identity = { kind: 'key', key: emulator.key } as const;
+  const account = await openCosmosAccount(
+    { endpoint: emulator.endpoint, identity },
+    { ...clock, now: () => systemClock.now() },
+  );
+  return {
+    run: (seed) => new Scenario(seed, emulator, client, account, clock).run(),
+    close: async () => {
+      account.close();
+      client.dispose();
+      await emulator.close();
+    },
+  };
+}
+
+interface KeyShape {
+  readonly paths: string[];
+  readonly kind: 'Hash' | 'MultiHash';
+  readonly version: 1 | 2;
+}
+
+/** How a run is ended besides by having done everything. */
+type Interruption = 'none' | 'abort' | 'leave' | 'sourceFails' | 'target';
+
+class Scenario {
+  readonly #random: Random;
+  readonly #container: string;
+  readonly #emulator: CosmosEmulator;
+  readonly #client: CosmosClient;
+  readonly #clock: Clock;
+  readonly #account: CosmosAccount;
+  readonly #key: KeyShape;
+  readonly #limiter: StrictLimiter;
+  readonly #interruption: Interruption;
+  /** Lost requests may land after later ones: grants end, or a request sleeps at the service longer than its time-out. */
+  readonly #late: boolean;
+  #ranges: readonly string[] = ['0'];
+  readonly #faults: number[] = [];
+  readonly #identities: Identity[] = [];
+  #first: ReadonlyMap<string, StoredDocument> = new Map();
+  readonly #handed: Operation[] = [];
+  readonly #outcomes: Outcome[] = [];
+
+  constructor(seed: number, emulator: CosmosEmulator, client: CosmosClient, account: CosmosAccount, clock: Clock) {
+    const random = new Random(seed);
+    this.#random = random;
+    this.#container = `run${seed}`;
+    this.#emulator = emulator;
+    this.#client = client;
+    this.#account = account;
+    this.#clock = clock;
+    this.#key = random.pick<KeyShape>([
+      { paths: ['/pk'], kind: 'Hash', version: 2 },
+      { paths: ['/pk'], kind: 'Hash', version: 1 },
+      { paths: ['/a', '/b', '/c'], kind: 'MultiHash', version: 2 },
+    ]);
+    this.#interruption = random.chance(0.7)
+      ? 'none'
+      : random.pick<Interruption>(['abort', 'leave', 'sourceFails', 'target']);
+    this.#late = random.chance(0.1);
+    this.#limiter = new StrictLimiter({
+      clock,
+      random,
+      delays: random.chance(0.3) ? 0.5 : 0,
+      expiries: this.#late ? 0.3 : 0,
+      ...(random.chance(0.3) ? { batchRu: random.pick([1, 40, 200]) } : {}),
+    });
+  }
+
+  async run(): Promise<ScenarioReport> {
+    await this.#createContainer();
+    await this.#fill();
+    const faults = this.#armFaults();
+    const writer = this.#writer(this.#limiter);
+    const ended = await this.#write(writer);
+    for (const id of this.#faults) this.#emulator.faults.remove(id);
+    this.#emulator.setThroughput(DATABASE, this.#container, undefined);
+    const stored = await this.#readAll();
+    this.#check(stored, ended, writer);
+    await this.#client.database(DATABASE).container(this.#container).delete();
+    const ambiguous = this.#outcomes.filter((outcome) => outcome.ambiguous).length;
+    return { operations: this.#outcomes.length, ambiguous, faults, ended };
+  }
+
+  #writer(limiter: typeof unlimited | StrictLimiter): CosmosDocumentWriter {
+    return openDocumentWriter({
+      account: this.#account,
+      database: DATABASE,
+      container: this.#container,
+      limiter,
+      clock: this.#clock,
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the container
+
+  async #createContainer(): Promise<void> {
+    const random = this.#random;
+    const container = {
+      id: this.#container,
+      partitionKey: this.#key,
+      ...(random.chance(0.2) ? { uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/u'] }] } } : {}),
+    };
+    // The SDK's enums are the same words.
+    await this.#client.database(DATABASE).containers.create(container as unknown as ContainerRequest);
+    for (let splits = random.int(0, 5); splits > 0; splits--) this.#split();
+    const identities = random.int(5, 150);
+    for (let number = 0; number < identities; number++) this.#identities.push(this.#identity(number));
+  }
+
+  /** Splits a random partition. */
+  #split(): void {
+    const range = this.#random.pick(this.#ranges);
+    try {
+      const children = this.#emulator.split(DATABASE, this.#container, range);
+      this.#ranges = [...this.#ranges.filter((id) => id !== range), ...children];
+    } catch {
+      // Too narrow to be split.
+    }
+  }
+
+  #identity(number: number): Identity {
+    const random = this.#random;
+    const value = (): PartitionKeyValue =>
+      random.pick<PartitionKeyValue>([
+        `key ${random.int(0, 40)}`,
+        random.int(-3, 3),
+        1.5,
+        true,
+        null,
+        undefined,
+        'é\u2028"\\',
+      ]);
+    const partitionKey = this.#key.paths.map(() => value());
+    return { id: `id ${number}`, partitionKey, epk: effectivePartitionKey(partitionKey, this.#key) };
+  }
+
+  #document(identity: Identity): JsonObject {
+    const random = this.#random;
+    const document: Record<string, JsonObject[string]> = { id: identity.id };
+    for (const [level, path] of this.#key.paths.entries()) {
+      const value = identity.partitionKey[level];
+      if (value !== undefined) document[path.slice(1)] = value;
+    }
+    document['v'] = random.int(0, 1_000_000_000);
+    document['u'] = random.int(0, 200);
+    if (random.chance(0.02)) document['text'] = 'x'.repeat(random.int(1, 60_000));
+    return document;
+  }
+
+  /** Documents that are there before. */
+  async #fill(): Promise<void> {
+    const creates: Operation[] = [];
+    for (const identity of this.#identities) {
+      if (this.#random.chance(0.5)) creates.push({ kind: 'create', identity, document: this.#document(identity) });
+    }
+    const plain = this.#writer(unlimited);
+    for await (const outcomes of plain.write(pages([creates]), new AbortController().signal)) {
+      for (const { status, reason } of outcomes) {
+        if (status !== 'applied' && reason !== 'uniqueKey') throw new Error(`filling: ${status} ${reason}`);
+      }
+    }
+    this.#first = await this.#readAll();
+  }
+
+  /** What is stored, by identity. */
+  async #readAll(): Promise<ReadonlyMap<string, StoredDocument>> {
+    const { signal } = new AbortController();
+    const { documents } = await this.#writer(unlimited).read(this.#identities, signal);
+    return new Map(documents.map((document) => [identityHash(document.identity), document]));
+  }
+
+  // --------------------------------------------------------------------------------------------------------- the faults
+
+  #armFaults(): number {
+    const random = this.#random;
+    if (random.chance(0.2)) this.#emulator.setThroughput(DATABASE, this.#container, random.pick([2_000, 20_000]));
+    const count = random.chance(0.1) ? 0 : random.int(1, 12);
+    const match = { database: DATABASE, container: this.#container };
+    for (let number = 0; number < count; number++) {
+      const skip = random.int(0, 6);
+      const times = random.chance(0.8) ? 1 : random.int(2, 4);
+      const kind = random.pick(['request', 'request', 'operation', 'ranges', 'layout'] as const);
+      if (kind === 'ranges')
+        this.#arm({ match: { ...match, kind: 'ranges' }, skip, times, action: this.#rangesFault() });
+      else if (kind === 'layout') this.#changeLayoutLater(skip);
+      else if (kind === 'operation') {
+        const action = this.#operationFault();
+        this.#arm({ level: 'operation', match, skip: random.int(0, 150), times: random.int(1, 40), action });
+      } else this.#arm({ match: { ...match, kind: 'batch' }, skip, times, action: this.#requestFault() });
+    }
+    if (this.#interruption === 'target') {
+      const [status, substatus] = random.pick([
+        [401, 0],
+        [403, 5301],
+        [404, 0],
+        [404, 1003],
+      ] as const);
+      this.#arm({
+        match: { ...match, kind: 'batch' },
+        skip: random.int(0, 4),
+        times: 1_000,
+        action: { kind: 'answer', status, substatus },
+      });
+    }
+    return count;
+  }
+
+  #arm(rule: FaultRule): void {
+    this.#faults.push(this.#emulator.faults.add(rule));
+  }
+
+  #requestFault(): FaultAction {
+    const random = this.#random;
+    return random.pick<() => FaultAction>([
+      () => ({ kind: 'answer', status: 429, substatus: random.pick([3200, 3212]), retryAfterMs: random.int(0, 300) }),
+      () => ({ kind: 'answer', status: 410, substatus: random.pick([1000, 1002, 1007, 1008]) }),
+      () => ({ kind: 'answer', status: random.pick([449, 503, 500, 408]) }),
+      () => ({ kind: 'answer', status: random.pick([503, 500, 408]), applied: true }),
+      () => ({ kind: 'answer', status: random.pick([400, 413]) }),
+      () => ({ kind: 'answer', status: 403, substatus: random.pick([3, 1008]) }),
+      () => ({ kind: 'answer', status: 404, substatus: 1002 }),
+      () => ({ kind: 'reset', when: 'before' }),
+      () => ({ kind: 'reset', when: 'after' }),
+      () => ({ kind: 'truncate' }),
+      () => ({ kind: 'truncate', bytes: 0 }),
+      () => ({ kind: 'delay', ms: random.int(1, 400) }),
+      () => ({ kind: 'delay', ms: random.int(1, 400), before: true }),
+      // Longer than the request waits: the answer is lost, and with `before` the request lands after its repetition.
+      () => ({ kind: 'delay', ms: 12_000, before: this.#late }),
+    ])();
+  }
+
+  #operationFault(): FaultAction {
+    const random = this.#random;
+    return random.pick<() => FaultAction>([
+      () => ({ kind: 'answer', status: 429, substatus: 3200, retryAfterMs: random.int(0, 200) }),
+      () => ({ kind: 'answer', status: 449 }),
+      () => ({ kind: 'answer', status: random.pick([408, 503, 500]) }),
+      () => ({ kind: 'answer', status: 408, applied: true }),
+      () => ({ kind: 'answer', status: 410, substatus: 1002 }),
+      () => ({ kind: 'answer', status: random.pick([400, 413]) }),
+      () => ({ kind: 'answer', status: 403, substatus: 1014 }),
+      () => ({ kind: 'reset', when: random.pick(['before', 'after']) }),
+    ])();
+  }
+
+  #rangesFault(): FaultAction {
+    const random = this.#random;
+    return random.pick<() => FaultAction>([
+      () => ({ kind: 'staleRanges' }),
+      () => ({ kind: 'answer', status: random.pick([429, 503, 408, 500]) }),
+      () => ({ kind: 'reset', when: 'before' }),
+      () => ({ kind: 'truncate' }),
+    ])();
+  }
+
+  /** Splits or migrates a partition just before the n-th batch from now is looked at. */
+  #changeLayoutLater(skip: number): void {
+    const migrate = this.#random.chance(0.4);
+    let left = skip;
+    const match = { container: this.#container, kind: 'batch' } as const;
+    this.#arm({
+      match,
+      when: ({ rangeId }) => {
+        if (left-- !== 0) return false;
+        if (migrate && rangeId !== undefined)
+          this.#arm({
+            match: { container: this.#container, kind: 'batch', rangeId },
+            times: this.#random.int(1, 4),
+            action: { kind: 'answer', status: 410, substatus: 1008 },
+          });
+        else this.#split();
+        return false;
+      },
+      action: { kind: 'staleRanges' },
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------------- the writing
+
+  async #write(writer: CosmosDocumentWriter): Promise<string> {
+    const random = this.#random;
+    const stop = new AbortController();
+    const interruptAt = random.int(0, 300);
+    let ended = 'done';
+    const writing = (async () => {
+      try {
+        for await (const outcomes of writer.write(this.#source(interruptAt, stop), stop.signal)) {
+          this.#outcomes.push(...outcomes);
+          if (this.#interruption === 'leave' && this.#outcomes.length > interruptAt) {
+            ended = 'left';
+            break;
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof SyncError)) throw error;
+        ended = error.code;
+      }
+    })();
+    const over = new AbortController();
+    const hung = this.#clock.sleep(400_000, over.signal).then(
+      () => {
+        throw new Error(`hung: ${this.#outcomes.length} of ${this.#handed.length} operations reported`);
+      },
+      () => undefined,
+    );
+    await Promise.race([writing, hung]);
+    over.abort();
+    return stop.signal.aborted && ended === 'done' ? 'aborted' : ended;
+  }
+
+  async *#source(interruptAt: number, stop: AbortController): AsyncGenerator<readonly Operation[], void, undefined> {
+    const random = this.#random;
+    const total = random.int(1, 700);
+    const pageSize = random.pick([1, 10, 100, 1_000]);
+    for (let made = 0; made < total;) {
+      if (random.chance(0.1)) await this.#clock.sleep(random.int(0, 200));
+      const page: Operation[] = [];
+      while (page.length < pageSize && made + page.length < total) page.push(this.#operation());
+      made += page.length;
+      this.#handed.push(...page);
+      yield page;
+      if (made < interruptAt) continue;
+      if (this.#interruption === 'abort') stop.abort();
+      if (this.#interruption === 'sourceFails')
+        throw new SyncError('dataFileDamaged', { problem: 'The source broke.' });
+    }
+  }
+
+  #operation(): Operation {
+    const random = this.#random;
+    const identity = random.pick(this.#identities);
+    const etag = this.#first.get(identityHash(identity))?.etag ?? '"00000000-0000-0000-0000-000000000000"';
+    switch (
+      random.pick(['upsert', 'upsert', 'upsert', 'create', 'delete', 'delete', 'replace', 'patch', 'bad'] as const)
+    ) {
+      case 'upsert':
+        return { kind: 'upsert', identity, document: this.#document(identity) };
+      case 'create':
+        return { kind: 'create', identity, document: this.#document(identity) };
+      case 'delete':
+        return random.chance(0.3) ? { kind: 'delete', identity, ifMatch: etag } : { kind: 'delete', identity };
+      case 'replace':
+        return { kind: 'replace', identity, document: this.#document(identity), ifMatch: etag };
+      case 'patch':
+        return { kind: 'patch', identity, steps: [{ op: 'set', path: '/v', value: random.int(0, 1_000_000_000) }] };
+      case 'bad':
+        return this.#badRow(identity);
+    }
+  }
+
+  /** A row that the service would refuse. */
+  #badRow(identity: Identity): Operation {
+    const random = this.#random;
+    const id = random.pick(['', 'a/b', 'a?b', 'a#b', 'a\\b', 'x'.repeat(1_024), '\ud800']);
+    if (random.chance(0.7)) return { kind: 'upsert', identity: { ...identity, id }, document: { id } };
+    const partitionKey = this.#key.paths.map(() => 'k'.repeat(2_050));
+    const epk = effectivePartitionKey(partitionKey, this.#key);
+    return { kind: 'delete', identity: { id: 'long key', partitionKey, epk } };
+  }
+
+  // ------------------------------------------------------------------------------------------------------ the checking
+
+  #check(stored: ReadonlyMap<string, StoredDocument>, ended: string, writer: CosmosDocumentWriter): void {
+    const problems = [...this.#limiter.problems];
+    if (this.#limiter.open !== 0) problems.push(`${this.#limiter.open} reservations were never ended`);
+    if (Math.abs(this.#limiter.settledRu - writer.counters.requestUnits) > 0.01) {
+      problems.push(`${this.#limiter.settledRu} RU settled, ${writer.counters.requestUnits} counted`);
+    }
+    if (!ENDS[this.#interruption].includes(ended)) problems.push(`ended as ${ended} although ${this.#interruption}`);
+    if (ended !== 'left') problems.push(...this.#checkOutcomes(stored, ended));
+    if (problems.length > 0) throw new Error(problems.slice(0, 5).join('\n'));
+  }
+
+  #checkOutcomes(stored: ReadonlyMap<string, StoredDocument>, ended: string): readonly string[] {
+    const problems: string[] = [];
+    const byOperation = new Map<Operation, Outcome>();
+    for (const outcome of this.#outcomes) {
+      if (byOperation.has(outcome.operation)) problems.push(`${outcome.operation.kind} was reported twice`);
+      byOperation.set(outcome.operation, outcome);
+      if (outcome.status === 'failed' && ended === 'done') problems.push(`failed: ${outcome.reason}`);
+      if (outcome.attempts === 0 && !['rejected', 'failed'].includes(outcome.status))
+        problems.push('done but not sent');
+    }
+    const models = new Map<string, DocumentModel>();
+    for (const identity of this.#identities) {
+      const first = this.#first.get(identityHash(identity));
+      models.set(identityHash(identity), new DocumentModel(first?.document, first?.etag ?? '', this.#late));
+    }
+    for (const operation of this.#handed) {
+      const outcome = byOperation.get(operation);
+      if (outcome === undefined) problems.push(`${operation.kind} was never reported`);
+      else {
+        const model = models.get(identityHash(operation.identity));
+        const lie = model === undefined ? badRowAccepted(outcome) : model.apply(outcome);
+        if (lie !== undefined) problems.push(`${operation.identity.id}: ${lie}`);
+      }
+    }
+    if (byOperation.size > this.#handed.length) problems.push('more operations were reported than handed in');
+    for (const [hash, model] of models) {
+      const wrong = model.check(stored.get(hash)?.document);
+      if (wrong !== undefined) problems.push(`${hash}: ${wrong}`);
+    }
+    return problems;
+  }
+}
+
+/** Codes with which a run may end. */
+const ENDS: Readonly<Record<Interruption, readonly string[]>> = {
+  none: ['done'],
+  abort: ['done', 'aborted'],
+  leave: ['done', 'left'],
+  sourceFails: ['done', 'dataFileDamaged'],
+  target: ['done', 'targetForbidden', 'targetKeyRefused', 'targetMissing'],
+};
+
+function badRowAccepted(outcome: Outcome): string | undefined {
+  return outcome.status === 'rejected' && outcome.attempts === 0 ? undefined : `a bad row ended as ${outcome.status}`;
+}
+
+async function* pages<T>(all: readonly (readonly T[])[]): AsyncGenerator<readonly T[], void, undefined> {
+  yield* all;
+}
