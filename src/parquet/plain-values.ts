@@ -109,7 +109,7 @@ function valueEnd(values: PlainValues): number {
 
 /** Copies, so that a value does not keep its page alive. */
 export const binaryValue = (values: PlainValues, start: number, end: number): Uint8Array =>
-  Uint8Array.prototype.slice.call(values.bytes, start, end);
+  new Uint8Array(values.bytes.subarray(start, end));
 
 /** About this many bytes of short strings are decoded at once; a string that is kept keeps no more than them alive. */
 const BLOCK_BYTES = 8192;

@@ -1,5 +1,5 @@
 /** Rows in the project's value conventions to Parquet bytes, through hyparquet-writer: the inverse of the Parquet reader. */
-import type { SchemaElement } from 'hyparquet';
+import type { CompressionCodec, Encoding, SchemaElement } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import type { DataType, Row, StructField, Value } from '../../src/delta/schema.ts';
 
@@ -16,7 +16,13 @@ export const byLogicalName: FieldNaming = { name: (field) => field.name, id: () 
 export interface ParquetOptions {
   readonly rowGroupRows?: number;
   readonly naming?: FieldNaming;
-  readonly codec?: 'SNAPPY' | 'UNCOMPRESSED';
+  readonly codec?: CompressionCodec;
+  /** Needed for every codec but SNAPPY and UNCOMPRESSED. */
+  readonly compress?: (bytes: Uint8Array) => Uint8Array;
+  /** Uncompressed bytes of a page; default 1 MiB. */
+  readonly pageBytes?: number;
+  /** Default: the writer's choice. */
+  readonly encoding?: (field: StructField) => Encoding | undefined;
 }
 
 function microsOf(text: string): bigint {
@@ -135,27 +141,37 @@ function physicalValue(value: Value | undefined, type: DataType, naming: FieldNa
   }
 }
 
-/** A Parquet file with these columns; a column that a row lacks is null, void columns are left out. */
+/** Schema and column data of rows, as hyparquet-writer takes them. Void columns are left out. */
+export function parquetColumns(
+  fields: readonly StructField[],
+  rows: readonly Row[],
+  naming: FieldNaming = byLogicalName,
+): { readonly schema: SchemaElement[]; readonly columnData: { name: string; data: unknown[] }[] } {
+  const written = fields.filter((field) => field.type.kind !== 'primitive' || field.type.name !== 'void');
+  return {
+    schema: [
+      { name: 'spark_schema', num_children: written.length },
+      ...written.flatMap((field) => elements(naming.name(field), field.type, naming.id(field), naming)),
+    ],
+    columnData: written.map((field) => ({
+      name: naming.name(field),
+      data: rows.map((row) => physicalValue(row[field.name], field.type, naming)),
+    })),
+  };
+}
+
+/** A Parquet file with these columns; a column that a row lacks is null. */
 export function parquetBytes(
   fields: readonly StructField[],
   rows: readonly Row[],
   options: ParquetOptions = {},
 ): Uint8Array {
-  const naming = options.naming ?? byLogicalName;
-  const written = fields.filter((field) => field.type.kind !== 'primitive' || field.type.name !== 'void');
-  const schema: SchemaElement[] = [
-    { name: 'spark_schema', num_children: written.length },
-    ...written.flatMap((field) => elements(naming.name(field), field.type, naming.id(field), naming)),
-  ];
-  const columnData = written.map((field) => ({
-    name: naming.name(field),
-    data: rows.map((row) => physicalValue(row[field.name], field.type, naming)),
-  }));
   return new Uint8Array(
     parquetWriteBuffer({
-      columnData,
-      schema,
+      ...parquetColumns(fields, rows, options.naming),
       codec: options.codec ?? 'SNAPPY',
+      ...(options.compress === undefined ? {} : { compressors: { [options.codec ?? 'SNAPPY']: options.compress } }),
+      ...(options.pageBytes === undefined ? {} : { pageSize: options.pageBytes }),
       ...(options.rowGroupRows === undefined ? {} : { rowGroupSize: options.rowGroupRows }),
     }),
   );

@@ -43,7 +43,9 @@ const micros = (row: number, salt: number): bigint =>
   1_577_836_800_000_000n + BigInt(pick(row, salt, 157_680_000)) * 1_000_000n + BigInt(pick(row, salt + 1, 1_000_000));
 
 function tags(row: number): (string | null)[] {
-  return Array.from({ length: pick(row, 16, 5) }, (_, i) => (i === 2 && pick(row, 24, 10) === 0 ? null : word(row, 17 + i)));
+  return Array.from({ length: pick(row, 16, 5) }, (_, i) =>
+    i === 2 && pick(row, 24, 10) === 0 ? null : word(row, 17 + i),
+  );
 }
 
 interface Column {
