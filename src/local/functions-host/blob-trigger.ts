@@ -6,6 +6,7 @@ import type { DequeuedMessageItem } from '@azure/storage-queue';
 import type { BlobDownloadResponseParsed } from '@azure/storage-blob';
 import { buffer } from 'node:stream/consumers';
 import type { Clock } from '../../shared/clock.ts';
+import { SyncError } from '../../shared/errors.ts';
 import type { Log } from '../../shared/telemetry.ts';
 import { matchBlobPath, parseBlobUrl } from './blob-path.ts';
 import type { FaultPlan } from './faults.ts';
@@ -70,8 +71,18 @@ export class BlobTriggers {
     });
   }
 
+  /** Throws `storageUnavailable`. */
   async start(): Promise<void> {
-    await this.#parts.accounts.queues('').getQueueClient(this.#queueName).createIfNotExists();
+    try {
+      await this.#parts.accounts.queues('').getQueueClient(this.#queueName).createIfNotExists();
+    } catch (error) {
+      const reason = isJsonObject(error) ? (stringField(error, 'code') ?? 'no reason') : 'no reason';
+      throw new SyncError('storageUnavailable', {
+        problem: 'The storage account of AzureWebJobsStorage does not answer.',
+        reason: `Its queue service gave ${reason}.`,
+        cause: error,
+      });
+    }
     this.#listener.start();
   }
 

@@ -37,7 +37,7 @@ export interface HostConfiguration {
   readonly blobs: { readonly maxDegreeOfParallelism: number; readonly poisonBlobThreshold: number };
 }
 
-const OVERRIDE_PREFIX = 'azurefunctionsjobhost__';
+const OVERRIDE = /^AzureFunctionsJobHost(?:__|:)(.+)$/i;
 
 /** Reads the app's host.json. Throws `configNotFound`, `configMalformed` or `configInvalid`. */
 export function readHostJson(appFolder: string): JsonObject {
@@ -56,8 +56,8 @@ export function readHostJson(appFolder: string): JsonObject {
 export function overrideHostJson(hostJson: JsonObject, overrides: JsonObject, settings: AppSettings): JsonObject {
   let merged = merge(hostJson, overrides);
   for (const [name, value] of Object.entries(settings.values)) {
-    if (!name.toLowerCase().startsWith(OVERRIDE_PREFIX)) continue;
-    merged = setPath(merged, name.slice(OVERRIDE_PREFIX.length).split(/__|:/), value);
+    const path = OVERRIDE.exec(name)?.[1];
+    if (path !== undefined) merged = setPath(merged, path.split(/__|:/), value);
   }
   return merged;
 }

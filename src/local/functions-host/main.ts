@@ -31,6 +31,9 @@ export async function runFunctionsHost(argv: readonly string[]): Promise<number>
     const { code, message, class: errorClass } = toSyncError(error);
     process.stderr.write(`${JSON.stringify({ type: 'error', code, message })}\n`);
     return errorClass === 'usage' ? 2 : 1;
+  } finally {
+    // The parent's pipe is still open when something else ends the host: it must not keep the process.
+    process.stdin.destroy();
   }
 }
 
