@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { DataType, Row, StructField, Value } from '../../src/parquet/value-type.ts';
 
 /** Types and rows that any reader of Delta tables may meet. */
@@ -87,37 +87,26 @@ function leafValue(type: DataType): fc.Arbitrary<Value> {
     const limit = 10n ** BigInt(type.precision) - 1n;
     return fc.bigInt({ min: -limit, max: limit }).map((unscaled) => decimalOf(unscaled, type.scale));
   }
-  switch (type.kind === 'primitive' ? type.name : 'void') {
-    case 'string':
-      return text;
-    case 'long':
-      return fc
-        .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
-        .map((value): Value => (Number.isSafeInteger(Number(value)) ? Number(value) : value));
-    case 'integer':
-      return fc.integer();
-    case 'short':
-      return fc.integer({ min: -32_768, max: 32_767 });
-    case 'byte':
-      return fc.integer({ min: -128, max: 127 });
-    case 'float':
-      return fc.float();
-    case 'double':
-      return fc.double();
-    case 'boolean':
-      return fc.boolean();
-    case 'binary':
-      return fc.uint8Array({ maxLength: 20 });
-    case 'date':
-      return days.map(dateOf);
-    case 'timestamp':
-      return moment('Z');
-    case 'timestamp_ntz':
-      return moment('');
-    default:
-      return fc.constant(null);
-  }
+  const make = type.kind === 'primitive' ? LEAF_VALUES[type.name] : undefined;
+  return make === undefined ? fc.constant(null) : make;
 }
+
+const LEAF_VALUES: Readonly<Record<string, fc.Arbitrary<Value>>> = {
+  string: text,
+  long: fc
+    .bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
+    .map((value): Value => (Number.isSafeInteger(Number(value)) ? Number(value) : value)),
+  integer: fc.integer(),
+  short: fc.integer({ min: -32_768, max: 32_767 }),
+  byte: fc.integer({ min: -128, max: 127 }),
+  float: fc.float(),
+  double: fc.double(),
+  boolean: fc.boolean(),
+  binary: fc.uint8Array({ maxLength: 20 }),
+  date: days.map(dateOf),
+  timestamp: moment('Z'),
+  timestamp_ntz: moment(''),
+};
 
 function requiredValue(type: DataType): fc.Arbitrary<Value> {
   switch (type.kind) {

@@ -1,6 +1,6 @@
-import { deepStrictEqual } from 'node:assert/strict';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Encoding } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { openParquet } from '../../src/parquet/parquet-file.ts';
@@ -35,7 +35,8 @@ describe('rows of a file', () => {
     await fc.assert(
       fc.asyncProperty(table, layout, async ({ fields, rows }, { rowGroupRows, pageBytes }) => {
         const bytes = parquetBytes(fields, rows, { rowGroupRows, pageBytes });
-        deepStrictEqual(await readBytes(bytes, { columns: fields }), rows);
+        const read = await readBytes(bytes, { columns: fields });
+        expect(isDeepStrictEqual(read, rows), inspect({ read, rows }, { depth: 9 })).toBe(true);
       }),
       { seed: 41, numRuns: 300 },
     );
@@ -57,7 +58,7 @@ describe('rows of a file', () => {
             const rowRange = { start, end: edges[i + 1]! };
             read.push(...(await collect(file, { columns: fields, rowRange, batchRows, windowBytes: 1 })));
           }
-          deepStrictEqual(read, rows);
+          expect(isDeepStrictEqual(read, rows), inspect({ read, rows }, { depth: 9 })).toBe(true);
         },
       ),
       { seed: 42, numRuns: 200 },
@@ -70,7 +71,7 @@ describe('rows of a file', () => {
         const columns = fields.filter(() => wanted.next().value);
         const read = await readBytes(parquetBytes(fields, rows), { columns });
         const expected = rows.map((row) => Object.fromEntries(columns.map(({ name }) => [name, row[name]!])));
-        deepStrictEqual(read, expected);
+        expect(isDeepStrictEqual(read, expected), inspect({ read, expected }, { depth: 9 })).toBe(true);
       }),
       { seed: 43, numRuns: 50 },
     );
@@ -102,7 +103,8 @@ describe('rows of a file', () => {
         fc.integer({ min: 8, max: 2000 }),
         async (rows, pageBytes) => {
           const bytes = parquetBytes(fields, rows, { encoding: () => encoding, pageBytes });
-          deepStrictEqual(await readBytes(bytes, { columns: fields }), rows);
+          const read = await readBytes(bytes, { columns: fields });
+          expect(isDeepStrictEqual(read, rows), inspect({ read, rows }, { depth: 9 })).toBe(true);
         },
       ),
       { seed: 44, numRuns: 25 },
@@ -120,7 +122,8 @@ describe('rows of a file', () => {
   it.each(Object.keys(codecs) as (keyof typeof codecs)[])('compressed with %s', async (codec) => {
     const rows = numberRows(2000);
     const bytes = parquetBytes(numbers, rows, { codec, compress: codecs[codec], pageBytes: 3000 });
-    deepStrictEqual(await readBytes(bytes, { columns: numbers }), rows);
+    const read = await readBytes(bytes, { columns: numbers });
+    expect(isDeepStrictEqual(read, rows), inspect({ read, rows }, { depth: 9 })).toBe(true);
   });
 });
 
@@ -201,10 +204,7 @@ describe('reading', () => {
       columns: [field('part', primitive('string'))],
       sourceOf: () => ({ kind: 'constant', value: 'x' }),
     });
-    deepStrictEqual(
-      rows,
-      Array.from({ length: 10 }, () => ({ part: 'x' })),
-    );
+    expect(rows).toStrictEqual(Array.from({ length: 10 }, () => ({ part: 'x' })));
     expect(await collect(file, { columns: [] })).toHaveLength(10);
     expect(source.reads).toHaveLength(0);
   });

@@ -136,15 +136,15 @@ function columnData(columns: readonly Column[], from: number, rows: number): { n
 }
 
 /** Writes `rows` rows in row groups of `groupRows`; snappy, pages of 1 MB. */
-export function writeShape(path: string, shape: Shape, rows: number, groupRows: number): void {
+export async function writeShape(path: string, shape: Shape, rows: number, groupRows: number): Promise<void> {
   const writer = new ByteWriter(1 << 24);
   const columns = SHAPES[shape];
   const parquet = new ParquetWriter({ writer, schema: schemaOf(columns), codec: 'SNAPPY' });
   for (let from = 0; from < rows; from += groupRows) {
     const count = Math.min(groupRows, rows - from);
-    parquet.write({ columnData: columnData(columns, from, count), rowGroupSize: count });
+    await parquet.write({ columnData: columnData(columns, from, count), rowGroupSize: count });
   }
-  parquet.finish();
+  await parquet.finish();
   writeFileSync(path, writer.getBytes());
 }
 
