@@ -40,7 +40,8 @@ const VECTOR = struct({
   cardinality: long,
 });
 
-const COLUMNS: readonly StructField[] = [
+/** Columns of a classic checkpoint. */
+export const CHECKPOINT_COLUMNS: readonly StructField[] = [
   field('txn', struct({ appId: text, version: long, lastUpdated: long })),
   field(
     'add',
@@ -88,7 +89,7 @@ const COLUMNS: readonly StructField[] = [
 ];
 
 const V2_COLUMNS: readonly StructField[] = [
-  ...COLUMNS,
+  ...CHECKPOINT_COLUMNS,
   field('checkpointMetadata', struct({ version: long })),
   field('sidecar', struct({ path: text, sizeInBytes: long, modificationTime: long })),
 ];
@@ -111,11 +112,16 @@ function rowValue(value: unknown, type: DataType): Value {
   }
 }
 
-function actionBytes(columns: readonly StructField[], actions: readonly Action[], rowGroupRows?: number): Uint8Array {
-  const rows = actions.map((action): Row =>
-    Object.fromEntries(columns.map((column) => [column.name, rowValue(action[column.name], column.type)])),
+/** An action as a row of a checkpoint. */
+export function actionRow(columns: readonly StructField[], action: Action): Row {
+  return Object.fromEntries(columns.map((column) => [column.name, rowValue(action[column.name], column.type)]));
+}
+
+function actionBytes(columns: readonly StructField[], actions: readonly Action[]): Uint8Array {
+  return parquetBytes(
+    columns,
+    actions.map((action) => actionRow(columns, action)),
   );
-  return parquetBytes(columns, rows, rowGroupRows === undefined ? {} : { rowGroupRows });
 }
 
 function jsonBytes(actions: readonly Action[]): Uint8Array {
@@ -134,11 +140,11 @@ export function checkpointFiles(
 ): ReadonlyMap<string, Uint8Array> {
   const base = `_delta_log/${String(version).padStart(20, '0')}.checkpoint`;
   const files = new Map<string, Uint8Array>();
-  if (kind.kind === 'classic') return files.set(`${base}.parquet`, actionBytes(COLUMNS, actions));
+  if (kind.kind === 'classic') return files.set(`${base}.parquet`, actionBytes(CHECKPOINT_COLUMNS, actions));
   if (kind.kind === 'multiPart') {
     const number = (value: number): string => String(value).padStart(10, '0');
     for (const [i, part] of deal(actions, kind.parts).entries()) {
-      files.set(`${base}.${number(i + 1)}.${number(kind.parts)}.parquet`, actionBytes(COLUMNS, part));
+      files.set(`${base}.${number(i + 1)}.${number(kind.parts)}.parquet`, actionBytes(CHECKPOINT_COLUMNS, part));
     }
     return files;
   }
@@ -147,7 +153,7 @@ export function checkpointFiles(
   const top: Action[] = [{ checkpointMetadata: { version } }, ...actions.filter((action) => inline || !isFile(action))];
   for (const part of deal(inline ? [] : actions.filter(isFile), kind.sidecars)) {
     const name = `${randomUUID()}.parquet`;
-    const bytes = actionBytes(COLUMNS, part);
+    const bytes = actionBytes(CHECKPOINT_COLUMNS, part);
     files.set(`_delta_log/_sidecars/${name}`, bytes);
     top.push({ sidecar: { path: name, sizeInBytes: bytes.length, modificationTime: 0 } });
   }
