@@ -57,7 +57,9 @@ export interface FunctionsHost {
   close(): Promise<void>;
 }
 
-const GRACE_MILLISECONDS = 2000;
+/** How long calls that run may take to end when the host stops, and workers after that. */
+const DRAIN_MILLISECONDS = 1500;
+const EXIT_MILLISECONDS = 500;
 
 /**
  * Starts a host; resolves when all functions are registered and driven. Throws `portTaken`, `appLoadFailed`,
@@ -117,8 +119,9 @@ export async function startFunctionsHost(options: FunctionsHostOptions): Promise
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await running.stop();
+    await pool.drain(DRAIN_MILLISECONDS);
     await server.close();
-    await pool.close(GRACE_MILLISECONDS);
+    await pool.close(EXIT_MILLISECONDS);
     running.release();
     log.event('hostStopped', { url: server.origin });
   };

@@ -50,6 +50,9 @@ export class WorkerPool implements FunctionRunner {
   readonly #slots: Slot[];
   readonly #waiting: (() => void)[] = [];
   readonly #functionOf = new Map<string, string>();
+  #calls = 0;
+  #draining = false;
+  #drained: (() => void) | undefined;
   #closed = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -64,19 +67,26 @@ export class WorkerPool implements FunctionRunner {
   }
 
   async call(call: Call, options: CallOptions = {}): Promise<CallOutcome> {
-    const invocation: Invocation = { ...call, invocationId: randomUUID() };
-    const channel = await this.#freeChannel();
-    if (channel === undefined) return { kind: 'stopped' };
-    this.#functionOf.set(invocation.invocationId, call.functionName);
-    if (options.killWorkerAfterMilliseconds !== undefined) {
-      setTimeout(() => channel.kill(), options.killWorkerAfterMilliseconds);
-    }
+    if (this.#draining) return { kind: 'stopped' };
+    this.#calls += 1;
     try {
-      const outcome = await this.#callWithTimeout(channel, invocation);
-      return outcome.kind === 'workerExited' && this.#closed ? { kind: 'stopped' } : outcome;
+      return await this.#call({ ...call, invocationId: randomUUID() }, options);
     } finally {
-      this.#functionOf.delete(invocation.invocationId);
+      this.#calls -= 1;
+      if (this.#calls === 0) this.#drained?.();
     }
+  }
+
+  /** Takes no more calls and waits until those that run have ended, at most `milliseconds`. */
+  async drain(milliseconds: number): Promise<void> {
+    this.#draining = true;
+    if (this.#calls === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      timer = setTimeout(resolve, milliseconds);
+    });
+    clearTimeout(timer);
   }
 
   /** Kills worker `index` (kill -9); it is restarted like any worker that dies. */
@@ -89,15 +99,27 @@ export class WorkerPool implements FunctionRunner {
     return this.#slots.flatMap((slot) => (slot.channel?.alive === true ? [slot.channel.processId ?? 0] : []));
   }
 
-  get inFlight(): number {
-    return this.#slots.reduce((sum, slot) => sum + (slot.channel?.inFlight ?? 0), 0);
-  }
-
   /** Stops all workers, giving each the grace period in milliseconds. */
   async close(graceMilliseconds: number): Promise<void> {
+    this.#draining = true;
     this.#closed = true;
     await Promise.all(this.#slots.flatMap(({ channel }) => channel?.stop(graceMilliseconds) ?? []));
     this.#wake();
+  }
+
+  async #call(invocation: Invocation, options: CallOptions): Promise<CallOutcome> {
+    const channel = await this.#freeChannel();
+    if (channel === undefined) return { kind: 'stopped' };
+    this.#functionOf.set(invocation.invocationId, invocation.functionName);
+    if (options.killWorkerAfterMilliseconds !== undefined) {
+      setTimeout(() => channel.kill(), options.killWorkerAfterMilliseconds);
+    }
+    try {
+      const outcome = await this.#callWithTimeout(channel, invocation);
+      return outcome.kind === 'workerExited' && this.#closed ? { kind: 'stopped' } : outcome;
+    } finally {
+      this.#functionOf.delete(invocation.invocationId);
+    }
   }
 
   async #callWithTimeout(channel: WorkerChannel, invocation: Invocation): Promise<CallOutcome> {

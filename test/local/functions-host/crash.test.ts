@@ -159,3 +159,19 @@ describe('a killed host', () => {
     expect((await second.ended('sleep')).output).toBe('slept');
   });
 });
+
+describe('a host that is stopped', () => {
+  it('lets running activities end and keeps their results, so that none runs again', async () => {
+    const dataFolder = mkdtempSync(join(tmpdir(), 'functions-data-'));
+    const notes = join(dataFolder, 'notes');
+    const settings = { TASKHUB_NAME: 'stop', NOTES: notes };
+    const first = await startTestHost({ fixture: 'durable', dataFolder, settings });
+    await first.start('fan', 'fan', { count: 20, ms: 150 });
+    await until('first wave', () => notesIn(notes).length >= 16 || undefined);
+    await first.close();
+    const second = await startTestHost({ appFolder: first.appFolder, dataFolder, settings });
+    cleanups.push(() => second.dispose());
+    expect((await second.ended('fan')).output).toEqual(numbers(20));
+    expect(notesIn(notes).filter((line) => line.startsWith('begin'))).toHaveLength(20);
+  });
+});

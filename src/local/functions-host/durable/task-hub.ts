@@ -298,7 +298,7 @@ export class TaskHub {
 
   /** True while the same execution still waits for the result of an id: late and second results are dropped. */
   #isOpen(instance: Instance, instanceId: string, id: number): boolean {
-    if (!this.#running || this.#parts.store.get(instanceId) !== instance || isEnded(instance.status)) return false;
+    if (this.#parts.store.get(instanceId) !== instance || isEnded(instance.status)) return false;
     return ![...instance.inbox, ...instance.history].some(
       (event) => 'TaskScheduledId' in event && event.TaskScheduledId === id,
     );
