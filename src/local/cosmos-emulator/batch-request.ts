@@ -42,7 +42,7 @@ function runEach(service: Service, request: CosmosRequest, container: Container,
   const operations = parsed.map((raw) => readOperation(raw, container, partition));
   const context = writeContext(service);
   const runner = new OperationRunner(service, request, container, partition, context);
-  runner.admission.check(context.now);
+  runner.admit(operations.length);
   const continues = !isFalse(header(request, 'x-ms-cosmos-batch-continue-on-error'));
   const results: OperationResult[] = [];
   let stopped = false;
@@ -84,7 +84,7 @@ function runAtomic(service: Service, request: CosmosRequest, container: Containe
     },
   };
   const runner = new OperationRunner(service, request, container, partition, context);
-  runner.admission.check(context.now);
+  runner.admit(operations.length);
   const documents = container.documents;
   partition.begin();
   let results: OperationResult[] = [];

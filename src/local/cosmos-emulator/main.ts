@@ -41,6 +41,8 @@ export async function runEmulator(argv: readonly string[]): Promise<number> {
     const { endpoint, key, caCertificate } = emulator;
     process.stdout.write(`${JSON.stringify({ type: 'ready', endpoint, key, caCertificate })}\n`);
     await stopped;
+    // An open pipe would keep the process alive.
+    if (parentPipe) process.stdin.destroy();
     await emulator.close();
     return 0;
   } catch (thrown) {

@@ -14,7 +14,7 @@ import { roundCharge } from './request-units.ts';
 import { operationFaults, type Service } from './service.ts';
 
 export class OperationRunner {
-  readonly admission: Admission;
+  private readonly admission: Admission;
   private readonly service: Service;
   private readonly request: CosmosRequest;
   private readonly container: Container;
@@ -37,6 +37,18 @@ export class OperationRunner {
     this.partition = partition;
     this.context = context;
     this.admission = new Admission(service.account, container, partition, request);
+  }
+
+  /** Refuses the whole request while a budget is used up; all its `operations` then count as throttled. */
+  admit(operations: number): void {
+    try {
+      this.admission.check(this.context.now);
+    } catch (thrown) {
+      this.operations = operations;
+      this.throttled = operations;
+      this.count();
+      throw thrown;
+    }
   }
 
   /** RU of the operations run so far. */
