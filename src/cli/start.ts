@@ -21,6 +21,9 @@ import type { StartOptions } from './start-options.ts';
 /** package.json, host.json and the compiled app; this module is in build/cli or src/cli. */
 const APP_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Between two commits of the sample that a person watches. */
+const STORY_PAUSE_MS = 600;
+
 /** The command. */
 export const startCommand: Command = {
   name: 'start',
@@ -49,7 +52,8 @@ async function run(options: StartOptions, io: CommandIo): Promise<number> {
     reporter.event({ kind: 'note', text });
   }
   try {
-    const session = { appFolder: APP_FOLDER, ...options, setup, source };
+    const storyPauseMs = options.json ? 0 : STORY_PAUSE_MS;
+    const session = { appFolder: APP_FOLDER, ...options, setup, source, storyPauseMs };
     return (await runSession(session, reporter, systemClock, io.signal)) ? 0 : 1;
   } catch (error) {
     // Ctrl-C is how watching ends. When the run should have ended by itself, it did not do what it was asked for.

@@ -62,7 +62,7 @@ const SWEEP_SCHEDULES: Readonly<Record<EventPath, string>> = {
   all: '*/30 * * * * *',
   queue: '0 0 0 1 1 *',
   blob: '0 0 0 1 1 *',
-  none: '*/5 * * * * *',
+  none: '*/2 * * * * *',
 };
 
 /** The Values of local.settings.json. */

@@ -64,13 +64,13 @@ export async function startLocalAzure(
   const { ports } = options;
   try {
     const [azurite, cosmos] = await allStarted([
-      onFreePorts(async () =>
+      onFreePorts(async (port) =>
         startAzurite(
           data,
           {
-            blob: await choosePort({ service: 'blobs', usual: 10_000, asked: ports.blob, flag: 'blob-port' }),
-            queue: await choosePort({ service: 'queues', usual: 10_001, asked: ports.queue, flag: 'queue-port' }),
-            table: await choosePort({ service: 'tables', usual: 10_002, asked: ports.table, flag: 'table-port' }),
+            blob: await choosePort({ service: 'blobs', usual: port(10_000), asked: ports.blob, flag: 'blob-port' }),
+            queue: await choosePort({ service: 'queues', usual: port(10_001), asked: ports.queue, flag: 'queue-port' }),
+            table: await choosePort({ service: 'tables', usual: port(10_002), asked: ports.table, flag: 'table-port' }),
           },
           signal,
         ),
@@ -78,12 +78,12 @@ export async function startLocalAzure(
         stops.push(() => service.stop());
         return service;
       }),
-      onFreePorts(async () =>
+      onFreePorts(async (port) =>
         startCosmosEmulator(
           data,
           await choosePort({
             service: 'the Cosmos emulator',
-            usual: 8081,
+            usual: port(8081),
             asked: ports.cosmos,
             flag: 'cosmos-port',
           }),
@@ -104,10 +104,10 @@ export async function startLocalAzure(
     await writeFile(settingsFile, `${JSON.stringify({ IsEncrypted: false, Values: values }, undefined, 2)}\n`, {
       mode: 0o600,
     });
-    const host = await onFreePorts(async () => {
-      const port = await choosePort({
+    const host = await onFreePorts(async (port) => {
+      const chosen = await choosePort({
         service: 'the Functions host',
-        usual: 7071,
+        usual: port(7071),
         asked: ports.functions,
         flag: 'port',
       });
@@ -115,7 +115,7 @@ export async function startLocalAzure(
         (running) =>
           startFunctionsHost(
             data,
-            { appFolder: options.appFolder, port, workers: options.workers, settingsFile },
+            { appFolder: options.appFolder, port: chosen, workers: options.workers, settingsFile },
             (line) => listener.hostLine(line),
             running,
           ),
@@ -153,14 +153,16 @@ async function allStarted<A, B>(starts: readonly [Promise<A>, Promise<B>]): Prom
   return Promise.all(starts);
 }
 
-/** Between choosing a free port and listening on it another program can take it. */
-async function onFreePorts<T>(start: () => Promise<T>): Promise<T> {
+/**
+ * Between choosing a free port and listening on it another program can take it: then `start` is called again, and told
+ * to leave the usual ports to whoever is so quick.
+ */
+async function onFreePorts<T>(start: (port: (usual: number) => number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start();
+      return await start((usual) => (attempt === 1 ? usual : 0));
     } catch (error) {
-      const lost =
-        error instanceof SyncError && error.code === 'serviceFailed' && /EADDRINUSE|portTaken/.test(error.message);
+      const lost = error instanceof SyncError && (error.code === 'portTaken' || error.message.includes('EADDRINUSE'));
       if (!lost || attempt === PORT_ATTEMPTS) throw error;
     }
   }

@@ -11,6 +11,8 @@ function parentLeft(): void {
   process.kill(process.pid, 'SIGTERM');
 }
 
+// With the parent go the readers of the output: saying goodbye must not end the program before it has saved its state.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.stdin.on('end', parentLeft);
 process.stdin.on('error', parentLeft);
 process.stdin.resume();

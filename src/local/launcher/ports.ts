@@ -9,7 +9,7 @@ export const LOOPBACK = '127.0.0.1';
 export interface PortWish {
   /** For messages: the service, as in "the Cosmos emulator". */
   readonly service: string;
-  /** Taken when it is free. */
+  /** Taken when it is free; 0: any. */
   readonly usual: number;
   /** What the user asked for: this one or an error. */
   readonly asked: number | undefined;

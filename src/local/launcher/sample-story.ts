@@ -7,14 +7,11 @@ import type { TableWatch } from './table-watch.ts';
 import { documentChanges } from './target-documents.ts';
 import type { TargetDocument, TargetDocuments } from './target-documents.ts';
 
-/** Between two commits, so that a person can follow. */
-const PAUSE_MS = 600;
-
 /** Field of the sample's documents that is the partition key. */
 export const SAMPLE_PARTITION_KEY = 'category';
 
 /**
- * Makes the commits one after another, each when the one before is in Cosmos; commits of an earlier run are only waited
+ * Makes the commits one after another, each `pauseMs` after the one before arrived in Cosmos; commits of an earlier run are only waited
  * for. Ends early when the table meets an obstacle, which the watch has reported.
  */
 export async function tellSampleStory(
@@ -22,6 +19,7 @@ export async function tellSampleStory(
   watch: TableWatch,
   target: TargetDocuments,
   reporter: Reporter,
+  pauseMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -40,7 +38,7 @@ export async function tellSampleStory(
     if (written) {
       const changes = documentChanges(before, after, SAMPLE_PARTITION_KEY);
       reporter.event({ kind: 'arrived', version, changes, milliseconds });
-      await clock.sleep(PAUSE_MS, signal);
+      await clock.sleep(pauseMs, signal);
     }
     before = after;
   }

@@ -14,7 +14,7 @@ const READY_TIMEOUT_MS = 90_000;
 /** From closing the pipe to SIGTERM, and from there to SIGKILL. */
 const STOP_GRACE_MS = { SIGTERM: 5000, SIGKILL: 2000 };
 /** Last lines of output kept for the message of a service that fails. */
-const TAIL_LINES = 12;
+const TAIL_LINES = 40;
 
 /** What to run. */
 export interface ServiceSpec {
@@ -81,7 +81,7 @@ export async function startService<Ready>(
 
   const failed = (why: string): SyncError =>
     statedError(tail) ??
-    new SyncError('serviceFailed', { problem: `${spec.name} did not start: ${why}.`, reason: tail.join('\n') });
+    new SyncError('serviceFailed', { problem: `${spec.name} did not start: ${why}.`, reason: sayingLine(tail) });
   void exited.then((how) => rejectReady(failed(how)));
   const timer = setTimeout(() => rejectReady(failed('it did not get ready in time')), READY_TIMEOUT_MS);
   const abort = (): void => rejectReady(signal.reason as Error);
@@ -112,6 +112,12 @@ function statedError(lines: readonly string[]): SyncError | undefined {
     }
   }
   return undefined;
+}
+
+/** The line of a stack trace that says what happened, or the last line. */
+function sayingLine(lines: readonly string[]): string {
+  const line = lines.find((text) => /^\S*Error\b/.test(text)) ?? lines.findLast((text) => text.trim() !== '') ?? '';
+  return /[.!?]?$/.exec(line)?.[0] === '' && line !== '' ? `${line}.` : line;
 }
 
 function isErrorCode(code: string): code is ErrorCode {

@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly events: EventPath;
   readonly setup: TableSetup;
   readonly source: SessionSource;
+  /** Between two commits of the sample, so that a person can follow. */
+  readonly storyPauseMs: number;
   /** End when the container equals the table. */
   readonly exitWhenSynced: boolean;
 }
@@ -151,7 +153,7 @@ export async function runSession(
     });
     await lake.takeBaseline(running);
     background.push(lake.follow(clock, running));
-    await tellSampleStory(lake, watch, documents, reporter, clock, running);
+    await tellSampleStory(lake, watch, documents, reporter, options.storyPauseMs, clock, running);
   }
 
   async function runFolder(folder: string, version: number, delivery: EventDelivery, watch: TableWatch): Promise<void> {
