@@ -4,7 +4,7 @@
  */
 import { SyncError } from '../shared/errors.ts';
 import { stringifyJson } from '../shared/json.ts';
-import type { AddFile, CdcFile, DeletionVectorDescriptor, Protocol, RemoveFile } from './actions.ts';
+import type { AddFile, CdcFile, DataFile, DeletionVectorDescriptor, Protocol, RemoveFile } from './actions.ts';
 import { normalizeActionPath } from './file-path.ts';
 
 /** An object of the log: an action, or a struct in one. Maps are objects (JSON) or arrays of pairs (Parquet). */
@@ -104,6 +104,16 @@ function numRecords(record: LogRecord): number | undefined {
   }
   const parsed = record['stats_parsed'];
   return isRecord(parsed) ? integer(parsed['numRecords']) : undefined;
+}
+
+/** Only what makes a file of an `add`: for sums over many. */
+export function dataFileFromRecord(record: LogRecord): DataFile {
+  return {
+    path: filePath(record, 'add'),
+    partitionValues: undefined,
+    size: integer(record['size']),
+    deletionVector: deletionVector(record['deletionVector']),
+  };
 }
 
 /** An `add` action. Throws `logDamaged`, `unsafePath`, `unsupportedFeature`. */

@@ -2,9 +2,9 @@
  * Checkpoints (PROTOCOL.md, "Checkpoints", "V2 Spec"): classic, multi-part and UUID-named, as Parquet or JSON, with or
  * without sidecars. File actions are streamed, with the columns that are asked for and no others.
  */
-import type { AddFile } from './actions.ts';
+import type { AddFile, DataFile } from './actions.ts';
 import { emptyActions, addAction, parseActionLines, type LogActions } from './action-lines.ts';
-import { addFromRecord, isRecord, logDamaged } from './action-record.ts';
+import { addFromRecord, dataFileFromRecord, isRecord, logDamaged, type LogRecord } from './action-record.ts';
 import { sidecarPath } from './log-path.ts';
 import type { CheckpointFiles } from './log-segment.ts';
 import type { LogStore } from './log-store.ts';
@@ -51,34 +51,34 @@ const VECTOR = struct({
   cardinality: long,
 });
 
-/** How much of an add is needed. `totals`: path, deletion vector and size. `all`: everything an AddFile has. */
-export type AddColumns = 'totals' | 'all';
+/** What sums over the files need of an add. */
+const SIZE_COLUMN = field('add', struct({ path: text, size: long, deletionVector: VECTOR }));
 
-const ADD_COLUMNS: Readonly<Record<AddColumns, StructField>> = {
-  totals: field('add', struct({ path: text, size: long, deletionVector: VECTOR })),
-  all: field(
-    'add',
-    struct({
-      path: text,
-      partitionValues: textMap,
-      size: long,
-      modificationTime: long,
-      dataChange: flag,
-      stats: text,
-      stats_parsed: struct({ numRecords: long }),
-      deletionVector: VECTOR,
-      baseRowId: long,
-      defaultRowCommitVersion: long,
-    }),
-  ),
-};
+/** Everything an AddFile has. */
+const ADD_COLUMN = field(
+  'add',
+  struct({
+    path: text,
+    partitionValues: textMap,
+    size: long,
+    modificationTime: long,
+    dataChange: flag,
+    stats: text,
+    stats_parsed: struct({ numRecords: long }),
+    deletionVector: VECTOR,
+    baseRowId: long,
+    defaultRowCommitVersion: long,
+  }),
+);
 
 /** A checkpoint whose state has been read and whose files can be streamed any number of times. */
 export interface Checkpoint {
   /** Everything but file actions; adds only of a JSON checkpoint that holds them inline. */
   readonly state: LogActions;
   /** Every live file of the checkpoint, in batches. */
-  adds(columns: AddColumns, signal?: AbortSignal): AsyncIterable<readonly AddFile[]>;
+  adds(signal?: AbortSignal): AsyncIterable<readonly AddFile[]>;
+  /** As `adds`, with path, size and deletion vector only. */
+  dataFiles(signal?: AbortSignal): AsyncIterable<readonly DataFile[]>;
 }
 
 /** Whatever makes a checkpoint unreadable makes it damaged; what may pass (storage, abort) stays as it is. */
@@ -126,8 +126,19 @@ async function readState(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for await (const rows of rowsOf(file, path, STATE_COLUMNS, signal)) {
-    for (const row of rows) addAction(state, row);
+    for (const row of rows) if (holdsState(row)) addAction(state, row);
   }
+}
+
+/** Nearly every row is a file action: here all null. */
+function holdsState(row: LogRecord): boolean {
+  return (
+    row['protocol'] !== null ||
+    row['metaData'] !== null ||
+    row['txn'] !== null ||
+    row['domainMetadata'] !== null ||
+    row['sidecar'] !== null
+  );
 }
 
 /** Opens a checkpoint and reads its state. Throws `logDamaged` when a file of it is missing or unreadable. */
@@ -153,17 +164,28 @@ export async function openCheckpoint(
   for (const path of new Set(state.sidecars.map(sidecarPath))) {
     parts.push({ path, file: await openSidecar(store, path, signal) });
   }
+  async function* files<T extends DataFile>(
+    column: StructField,
+    toFile: (record: LogRecord) => T,
+    readSignal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly T[]> {
+    for (const { path, file } of parts) {
+      for await (const rows of rowsOf(file, path, [column], readSignal)) {
+        const batch: T[] = [];
+        for (const { add } of rows) if (isRecord(add)) batch.push(toFile(add));
+        yield batch;
+      }
+    }
+  }
   return {
     state,
-    async *adds(columns, readSignal) {
+    async *adds(readSignal) {
       if (state.adds.length > 0) yield state.adds;
-      for (const { path, file } of parts) {
-        for await (const rows of rowsOf(file, path, [ADD_COLUMNS[columns]], readSignal)) {
-          const adds: AddFile[] = [];
-          for (const row of rows) if (isRecord(row['add'])) adds.push(addFromRecord(row['add']));
-          yield adds;
-        }
-      }
+      yield* files(ADD_COLUMN, addFromRecord, readSignal);
+    },
+    async *dataFiles(readSignal) {
+      if (state.adds.length > 0) yield state.adds;
+      yield* files(SIZE_COLUMN, dataFileFromRecord, readSignal);
     },
   };
 }

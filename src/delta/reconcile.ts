@@ -5,7 +5,18 @@
  */
 import type { LogActions } from './action-lines.ts';
 import type { LogRecord } from './action-record.ts';
-import { fileKey, type AddFile, type Protocol } from './actions.ts';
+import { fileKey, type AddFile, type DataFile, type Protocol } from './actions.ts';
+
+const PATH_MARKS = 1 << 18;
+
+/** A number from a few characters of a path, spread over the part where file names differ. */
+function pathMark(path: string): number {
+  let mark = path.length;
+  for (let at = path.length - 1, taken = 0; at >= 0 && taken < 14; at -= 4, taken++) {
+    mark = (Math.imul(mark, 31) + path.charCodeAt(at)) | 0;
+  }
+  return (mark ^ (mark >>> 15)) & (PATH_MARKS - 1);
+}
 
 /** The state of a replay in progress. */
 export class Replay {
@@ -16,6 +27,8 @@ export class Replay {
   readonly txns = new Map<string, number | bigint>();
   readonly #domains = new Map<string, string | null>();
   readonly #seen = new Set<string>();
+  /** Which marks the decided paths have: most files of a checkpoint have none of them, and need no look at the set. */
+  readonly #pathMarks = new Uint8Array(PATH_MARKS);
 
   /** Keys of files that newer commits have decided on. */
   get decided(): number {
@@ -35,13 +48,8 @@ export class Replay {
    */
   apply(actions: LogActions): void {
     this.applyState(actions);
-    for (const add of actions.adds) {
-      const key = fileKey(add);
-      if (this.#seen.has(key)) continue;
-      this.#seen.add(key);
-      this.adds.push(add);
-    }
-    for (const remove of actions.removes) this.#seen.add(fileKey(remove));
+    for (const add of actions.adds) if (this.#decide(add)) this.adds.push(add);
+    for (const remove of actions.removes) this.#decide(remove);
   }
 
   /** Everything of a file of actions but its file actions. */
@@ -56,8 +64,16 @@ export class Replay {
     }
   }
 
-  /** True for an add of the checkpoint that no newer commit has decided on. */
-  isLive(add: AddFile): boolean {
-    return this.#seen.size === 0 || !this.#seen.has(fileKey(add));
+  /** True for a file of the checkpoint that no newer commit has decided on. */
+  isLive(file: DataFile): boolean {
+    return this.#pathMarks[pathMark(file.path)] === 0 || !this.#seen.has(fileKey(file));
+  }
+
+  #decide(file: DataFile): boolean {
+    const key = fileKey(file);
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    this.#pathMarks[pathMark(file.path)] = 1;
+    return true;
   }
 }

@@ -2,8 +2,8 @@
 import { SyncError } from '../shared/errors.ts';
 import { parseActionLines, type LogActions } from './action-lines.ts';
 import { logDamaged } from './action-record.ts';
-import { fileKey, type AddFile, type Metadata, type Protocol } from './actions.ts';
-import { openCheckpoint, type AddColumns, type Checkpoint } from './checkpoint.ts';
+import { fileKey, type AddFile, type DataFile, type Metadata, type Protocol } from './actions.ts';
+import { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { columnMappingMode, type ColumnMappingMode } from './column-mapping.ts';
 import { usesInCommitTimestamps, versionAtTimestamp } from './history.ts';
 import { lastCheckpointHint, listLog, logGap, readCommitFile, inCommitTimestamp } from './log.ts';
@@ -296,25 +296,31 @@ function liveFiles(
   replay: Replay,
   checkpoint: Checkpoint | undefined,
 ): Pick<Snapshot, 'fileBatches' | 'files' | 'totals'> {
-  async function* batches(columns: AddColumns, signal: AbortSignal | undefined) {
-    if (replay.adds.length > 0) yield replay.adds;
-    for await (const adds of checkpoint?.adds(columns, signal) ?? []) {
+  /** Files of the checkpoint that no newer commit has decided on, after those of the commits. */
+  async function* live<T extends DataFile>(
+    own: readonly T[],
+    checkpointed: AsyncIterable<readonly T[]> | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly T[]> {
+    if (own.length > 0) yield own;
+    for await (const batch of checkpointed ?? []) {
       signal?.throwIfAborted();
-      const live = replay.decided === 0 ? adds : adds.filter((add) => replay.isLive(add));
-      if (live.length > 0) yield live;
+      const rest = replay.decided === 0 ? batch : batch.filter((file) => replay.isLive(file));
+      if (rest.length > 0) yield rest;
     }
   }
+  const fileBatches: Snapshot['fileBatches'] = (signal) => live(replay.adds, checkpoint?.adds(signal), signal);
   return {
-    fileBatches: (signal) => batches('all', signal),
+    fileBatches,
     async *files(signal) {
-      for await (const batch of batches('all', signal)) yield* batch;
+      for await (const batch of fileBatches(signal)) yield* batch;
     },
     async totals(signal) {
       let numFiles = 0;
       let sizeInBytes = 0;
-      for await (const batch of batches('totals', signal)) {
+      for await (const batch of live<DataFile>(replay.adds, checkpoint?.dataFiles(signal), signal)) {
         numFiles += batch.length;
-        for (const add of batch) sizeInBytes += add.size;
+        for (const file of batch) sizeInBytes += file.size ?? 0;
       }
       return { numFiles, sizeInBytes };
     },

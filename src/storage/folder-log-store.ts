@@ -48,6 +48,12 @@ function describe(path: string, stats: BigIntStats): StoredFile {
   return { path, size: Number(stats.size), modifiedAt, etag };
 }
 
+async function statFile(handle: FileHandle): Promise<BigIntStats> {
+  const stats = await handle.stat({ bigint: true });
+  if (!stats.isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
+  return stats;
+}
+
 /** A LogStore on the folder `root`. The folder need not exist: then every listing is empty. */
 export class FolderLogStore implements LogStore {
   readonly location: string;
@@ -82,7 +88,7 @@ export class FolderLogStore implements LogStore {
 
   async read(path: string, signal?: AbortSignal): Promise<{ readonly bytes: Uint8Array; readonly file: StoredFile }> {
     return this.#withFile(path, signal, async (handle) => {
-      const before = await handle.stat({ bigint: true });
+      const before = await statFile(handle);
       const bytes = await handle.readFile(signal === undefined ? {} : { signal });
       const file = describe(path, await handle.stat({ bigint: true }));
       if (file.etag !== describe(path, before).etag || file.size !== bytes.length) throw changed(path);
@@ -91,9 +97,7 @@ export class FolderLogStore implements LogStore {
   }
 
   async open(path: string, signal?: AbortSignal): Promise<ByteSource> {
-    const file = await this.#withFile(path, signal, async (handle) =>
-      describe(path, await handle.stat({ bigint: true })),
-    );
+    const file = await this.#withFile(path, signal, async (handle) => describe(path, await statFile(handle)));
     return {
       name: path,
       size: file.size,
@@ -107,7 +111,6 @@ export class FolderLogStore implements LogStore {
     let handle: FileHandle | undefined;
     try {
       handle = await open(await this.#resolve(path), 'r');
-      if (!(await handle.stat()).isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
       return await use(handle);
     } catch (error) {
       throw storageError(error, path);

@@ -91,7 +91,7 @@ async function inspect(folder: string): Promise<void> {
   await inspectCommand.run([folder, '--json'], { stdout, stderr: silent, signal: new AbortController().signal });
 }
 
-/** Only the columns that `inspect` needs, and nothing done with them. */
+/** Only the columns that `inspect` needs, state first, then files, and nothing done with them. */
 async function decode(folder: string): Promise<void> {
   const type = (name: 'string' | 'long' | 'integer'): DataType => ({ kind: 'primitive', name });
   const field = (name: string, fieldType: DataType) => ({ name, type: fieldType, nullable: true, metadata: {} });
@@ -99,9 +99,10 @@ async function decode(folder: string): Promise<void> {
   const vectorType: DataType = { kind: 'struct', fields: [...vector, field('offset', type('integer'))] };
   const fields = [field('path', type('string')), field('size', type('long')), field('deletionVector', vectorType)];
   const file = await openParquet(await new FolderLogStore(folder).open(CHECKPOINT));
+  const state = CHECKPOINT_COLUMNS.filter(({ name }) => name !== 'add' && name !== 'remove');
   let rows = 0;
-  for await (const batch of readRowBatches(file, { columns: [field('add', { kind: 'struct', fields })] })) {
-    rows += batch.rows.length;
+  for (const columns of [state, [field('add', { kind: 'struct', fields })]]) {
+    for await (const batch of readRowBatches(file, { columns })) rows += batch.rows.length;
   }
   process.stderr.write(`${rows} rows decoded\n`);
 }
