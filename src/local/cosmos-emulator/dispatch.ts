@@ -7,6 +7,7 @@ import type { FaultAction, FaultSubject } from './faults.ts';
 import { checkKey } from './key-authentication.ts';
 import type { EntraRoles } from './options.ts';
 import { handleDeleteByKey, handlePoint, MAX_REQUEST_BYTES } from './point-request.ts';
+import { handleQueryPlan } from './query-plan-request.ts';
 import { handleQuery } from './query-request.ts';
 import type { QueryPages } from './query-pages.ts';
 import { header, refusalAnswer, type Answer, type CosmosRequest } from './request.ts';
@@ -135,7 +136,7 @@ function route(service: Service, pages: QueryPages, request: CosmosRequest, form
     case 'feed':
       return handleQuery(service, pages, request);
     case 'queryPlan':
-      throw new Refusal(400, 'The emulator makes no query plans: it answers every query as a whole.');
+      return handleQueryPlan(service, request);
     case 'changeFeed':
       return handleChangeFeed(service, request);
     case 'deleteByKey':

@@ -21,7 +21,10 @@ const DEFAULT_PAGE = 100;
 const DYNAMIC_PAGE = 1000;
 
 /** Text and parameters of a query request. */
-export function compileRequestQuery(request: CosmosRequest, now: number): CompiledQuery {
+export function readQuery(request: CosmosRequest): {
+  readonly text: string;
+  readonly parameters: ReadonlyMap<string, Value>;
+} {
   const body = bodyMap(request);
   const text = body['query'];
   if (typeof text !== 'string') throw badRequest('The query is missing.');
@@ -33,6 +36,12 @@ export function compileRequestQuery(request: CosmosRequest, now: number): Compil
       parameters.set(parameter['name'], parameter['value']);
     }
   }
+  return { text, parameters };
+}
+
+/** The query of a request, ready to run. */
+export function compileRequestQuery(request: CosmosRequest, now: number): CompiledQuery {
+  const { text, parameters } = readQuery(request);
   return compileQuery(parseQuery(text), parameters, now);
 }
 
