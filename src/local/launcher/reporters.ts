@@ -12,6 +12,7 @@ const CLEAR_LINE = '\r\u001B[2K';
 /** One event a line: `ready`, `epoch`, `synced` and `error`. */
 export function jsonReporter(write: Write): Reporter {
   return {
+    showsProgress: false,
     event(event) {
       const line = jsonEvent(event);
       if (line !== undefined) write(`${JSON.stringify(line)}\n`);
@@ -25,6 +26,7 @@ export function jsonReporter(write: Write): Reporter {
 export function plainReporter(write: Write): Reporter {
   const lines = textLines(() => ({ columns: undefined, color: false }));
   return {
+    showsProgress: false,
     event: (event) => write(`${lines(event).join('\n')}\n`),
     progress: () => undefined,
     close: () => undefined,
@@ -36,6 +38,7 @@ export function terminalReporter(write: Write, style: () => TextStyle): Reporter
   let shown = '';
   const lines = textLines(style);
   return {
+    showsProgress: true,
     event(event) {
       write(`${shown === '' ? '' : CLEAR_LINE}${lines(event).join('\n')}\n${shown}`);
     },

@@ -71,6 +71,8 @@ export interface Progress {
 
 /** Where a run's events go. */
 export interface Reporter {
+  /** Whether `progress` shows anything. */
+  readonly showsProgress: boolean;
   event(event: SessionEvent): void;
   progress(progress: Progress): void;
   /** Nothing more will come: leaves the output in order. */

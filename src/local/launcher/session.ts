@@ -98,6 +98,7 @@ export async function runSession(
       {
         status: (signal) => fetchTableStatus(addresses.functions, setup.tableId, signal),
         countDocuments: (signal) => target.count(signal),
+        showsProgress: reporter.showsProgress,
         report: (event) => reporter.event(event),
         progress: (progress) => reporter.progress(progress),
       },

@@ -12,6 +12,9 @@ import type { TableStatus } from './table-status.ts';
 const STATUS_MS = 1000;
 /** … at most, and at least. */
 const QUIET_MS = 250;
+/** Between two counts of the documents at least; and for how many times as long as one takes. */
+const COUNT_MS = 1000;
+const COUNT_REST = 20;
 /** Failures in a row of a kind that may pass, before they count as final. */
 const MAX_PASSING_FAILURES = 5;
 /** Nothing moved for so long: it will not any more. */
@@ -28,6 +31,8 @@ export interface TableWatchPorts {
   /** The status, or undefined while nobody answers. */
   status(signal: AbortSignal): Promise<TableStatus | undefined>;
   countDocuments(signal: AbortSignal): Promise<number>;
+  /** Whether anybody sees `progress`; only then documents are counted while a load is under way. */
+  readonly showsProgress: boolean;
   report(event: SessionEvent): void;
   progress(progress: Progress): void;
 }
@@ -51,6 +56,10 @@ export class TableWatch {
   #obstacle: Obstacle | undefined;
   #movedAt: number;
   #lastStatus = '';
+  #status: TableStatus | undefined;
+  #counted = 0;
+  #countAt = 0;
+  #spending = { used: 0, at: 0, ruPerSecond: 0 };
   #waiting: (() => void)[] = [];
 
   constructor(table: string, ports: TableWatchPorts, clock: Clock) {
@@ -73,6 +82,7 @@ export class TableWatch {
     if (this.#announced >= this.#goal) this.#goalSince = now;
     this.#goal = version;
     if (version > this.#reached) this.#noticed.set(version, now);
+    this.#show();
     this.#changed();
   }
 
@@ -90,7 +100,7 @@ export class TableWatch {
         this.#ports.report({
           kind: 'epoch',
           ...epoch,
-          lagMilliseconds: noticed === undefined ? undefined : this.#clock.monotonic() - noticed,
+          lagMilliseconds: noticed === undefined ? undefined : Math.round(this.#clock.monotonic() - noticed),
         });
         this.#reach(event.to);
         break;
@@ -124,6 +134,7 @@ export class TableWatch {
         const status = await this.#ports.status(signal);
         if (status !== undefined) this.#look(status);
         await this.#announce(status, signal);
+        await this.#countMeanwhile(signal);
         this.#checkStall();
         await this.#clock.sleep(QUIET_MS, signal);
         // Something happened: look early.
@@ -150,15 +161,37 @@ export class TableWatch {
     const text = JSON.stringify(status);
     if (text !== this.#lastStatus) this.#movedAt = this.#clock.monotonic();
     this.#lastStatus = text;
+    this.#status = status;
+    this.#measureSpending(status);
+    this.#show();
+  }
+
+  /** The app counts what it has spent; the display shows how fast. */
+  #measureSpending(status: TableStatus): void {
+    const used = status.budget?.used ?? 0;
+    const at = this.#clock.monotonic();
+    const { used: before, at: since } = this.#spending;
+    // Another process of the app counts from zero again.
+    const seconds = (at - since) / 1000;
+    this.#spending = { used, at, ruPerSecond: used >= before && seconds > 0 ? (used - before) / seconds : 0 };
+  }
+
+  /** Shows what is known now: of the app by its last status, of the commits by what has been noticed since. */
+  #show(): void {
     const oldest = Math.min(...this.#noticed.values());
-    const { current } = status;
+    const status = this.#status;
+    const behind = this.#reached < this.#goal;
+    const current = behind ? status?.current : undefined;
     this.#ports.progress({
       table: this.#table,
       epoch: current === undefined ? undefined : { kind: current.kind, from: current.from, to: current.to },
-      share: current === undefined ? (this.#reached >= this.#goal ? 1 : 0) : share(current.done, current.of),
+      share: current === undefined ? (behind ? 0 : 1) : share(current.done, current.of),
       rows: this.#rows,
-      documents: status.documents,
-      budget: status.budget,
+      documents: behind ? this.#counted : (status?.documents ?? this.#counted),
+      budget:
+        status?.budget === undefined
+          ? undefined
+          : { ruPerSecond: status.budget.ruPerSecond, used: this.#spending.ruPerSecond },
       lagMilliseconds: Number.isFinite(oldest) ? this.#clock.monotonic() - oldest : undefined,
     });
   }
@@ -177,8 +210,19 @@ export class TableWatch {
     }
     const seconds = Math.round(this.#clock.monotonic() - this.#goalSince) / 1000;
     this.#announced = version;
+    this.#counted = documents;
     this.#ports.report({ kind: 'synced', table: this.#table, version, documents, seconds });
     this.#changed();
+  }
+
+  /** Counting reads the whole index, so it may take only a small part of the time. */
+  async #countMeanwhile(signal: AbortSignal): Promise<void> {
+    const started = this.#clock.monotonic();
+    if (!this.#ports.showsProgress || this.#reached >= this.#goal || started < this.#countAt) return;
+    this.#counted = await this.#ports.countDocuments(signal);
+    const ended = this.#clock.monotonic();
+    this.#countAt = ended + Math.max(COUNT_MS, (ended - started) * COUNT_REST);
+    this.#show();
   }
 
   #checkStall(): void {
@@ -195,6 +239,7 @@ export class TableWatch {
     this.#reached = Math.max(this.#reached, version);
     this.#goal = Math.max(this.#goal, version);
     for (const noticed of this.#noticed.keys()) if (noticed <= version) this.#noticed.delete(noticed);
+    this.#show();
     this.#changed();
   }
 

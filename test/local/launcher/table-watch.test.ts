@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AppEvent } from '../../../src/local/launcher/app-log.ts';
-import type { SessionEvent } from '../../../src/local/launcher/session-event.ts';
+import type { Progress, SessionEvent } from '../../../src/local/launcher/session-event.ts';
 import type { TableStatus } from '../../../src/local/launcher/table-status.ts';
 import { TableWatch } from '../../../src/local/launcher/table-watch.ts';
 import type { Clock } from '../../../src/shared/clock.ts';
@@ -49,14 +49,16 @@ function epoch(to: number, deadLettered = 0): AppEvent {
 function watching(initial: TableStatus = IDLE) {
   let status: TableStatus | undefined = initial;
   const events: SessionEvent[] = [];
+  const progress: Progress[] = [];
   const controller = new AbortController();
   const watch = new TableWatch(
     'products',
     {
       status: async () => status,
       countDocuments: async () => 7,
+      showsProgress: true,
       report: (event) => events.push(event),
-      progress: () => undefined,
+      progress: (shown) => progress.push(shown),
     },
     simulatedClock(),
   );
@@ -64,6 +66,7 @@ function watching(initial: TableStatus = IDLE) {
   return {
     watch,
     events,
+    progress,
     signal: controller.signal,
     setStatus(next: TableStatus | undefined) {
       status = next;
@@ -113,6 +116,23 @@ describe('when a table counts as equal', () => {
     }
     await run.stop();
     expect(run.events.filter((event) => event.kind === 'synced')).toHaveLength(2);
+  });
+});
+
+describe('progress', () => {
+  test('a commit that was noticed is behind until it arrives; RU/s is how fast the spending grows', async () => {
+    const run = watching({ ...IDLE, version: 0, budget: { ruPerSecond: 400, used: 100 } });
+    run.watch.expect(1);
+    expect(run.progress.at(-1)).toMatchObject({ share: 0, lagMilliseconds: 0 });
+    const current = { kind: 'changes', from: 0, to: 1, done: 1, of: 4 };
+    while (run.progress.at(-1)?.budget === undefined) await new Promise(setImmediate);
+    run.setStatus({ ...IDLE, version: 0, current, budget: { ruPerSecond: 400, used: 300 } });
+    while (run.progress.at(-1)?.share !== 0.25) await new Promise(setImmediate);
+    expect(run.progress.at(-1)).toMatchObject({ epoch: { kind: 'changes', from: 0, to: 1 }, documents: 7 });
+    expect(run.progress.map(({ budget }) => budget?.used)).toContain(200);
+    run.watch.appEvent(epoch(1));
+    expect(run.progress.at(-1)).toMatchObject({ share: 1, lagMilliseconds: undefined });
+    await run.stop();
   });
 });
 
