@@ -31,6 +31,8 @@ export interface CollectedChunk {
   /** Forced identities that the changes touched: they are looked up in an epoch of their own. */
   readonly touchedForced: number;
   readonly differences: readonly ReportedDifference[];
+  /** Identities that more than one row claims, whichever of them wins. */
+  readonly duplicates: readonly Identity[];
 }
 
 export interface ChunkRequest {
@@ -48,17 +50,19 @@ export async function collectChanges(request: ChunkRequest, signal: AbortSignal)
   const forced = await forcedHashes(request, signal);
   const policy = policyOf(plan);
   const verdicts: ChangeVerdict[] = [];
+  const duplicates: Identity[] = [];
   let touchedForced = 0;
   for (const change of net.changes()) {
     if (forced.has(identityHash(change.identity))) {
       touchedForced++;
       continue;
     }
+    if (change.after.count > 1) duplicates.push(change.identity);
     const verdict = judgeChange(change, policy, false);
     if (verdict.kind === 'none') account.skip(1);
     else verdicts.push(verdict);
   }
-  return { verdicts: byHash(verdicts), failed, touchedForced, differences: [] };
+  return { verdicts: byHash(verdicts), failed, touchedForced, differences: [], duplicates };
 }
 
 /** Compares both sides of a range: rows of the table with documents of the container. */
@@ -99,10 +103,16 @@ export async function collectDifferences(request: ChunkRequest, signal: AbortSig
     }
   }
   for (const difference of both.rest()) judge(difference);
-  if (policy.duplicates === 'error')
-    for (const change of both.duplicates()) verdicts.push(judgeChange(change, policy, true));
+  const duplicates = [...both.duplicates()];
+  if (policy.duplicates === 'error') verdicts.push(...duplicates.map((change) => judgeChange(change, policy, true)));
   account.skip(both.counts.equal);
-  return { verdicts: byHash(verdicts), failed, touchedForced: 0, differences };
+  return {
+    verdicts: byHash(verdicts),
+    failed,
+    touchedForced: 0,
+    differences,
+    duplicates: duplicates.map((change) => change.identity),
+  };
 }
 
 function reconcilePolicyOf(plan: SlicePlan): ReconcilePolicy {
@@ -115,7 +125,7 @@ function verdictOf(difference: Difference, decision: Decision, version: number):
   const hash = identityHash(identity);
   if (decision.kind === 'operation' || decision.kind === 'merge') {
     const position = difference.kind === 'extra' ? null : (difference.row.after.images[0]?.position ?? null);
-    return { kind: 'write', hash, placed: { decision, row: { version, position } } };
+    return { kind: 'write', hash, placed: { decision, row: { version, position }, fresh: false } };
   }
   return { kind: decision.kind === 'held' ? 'undecided' : 'none', hash };
 }

@@ -60,8 +60,9 @@ export function judgeChange(change: Change, policy: OperationPolicy, forced: boo
       };
     case 'operation':
     case 'merge': {
+      const fresh = change.before.known && change.before.count === 0 && policy.stateKnown && !forced;
       const position = change.after.images[0]?.position ?? change.before.images[0]?.position ?? null;
-      return { kind: 'write', hash, placed: { decision, row: { version: change.version, position } } };
+      return { kind: 'write', hash, placed: { decision, row: { version: change.version, position }, fresh } };
     }
   }
 }

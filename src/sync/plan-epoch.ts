@@ -42,6 +42,7 @@ const SOURCE_GONE = new Set([
   'planDamaged',
   'storageChanged',
   'changeFeedUnavailable',
+  'changeTypeUnknown',
 ]);
 
 /** Plans the next epoch of a table. Expected failures are results, not exceptions. */

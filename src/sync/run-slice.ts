@@ -154,7 +154,7 @@ class ApplySlice {
       });
       return { kind: 'stopped' };
     }
-    return this.#fenced(signal, () => this.#write(collected, signal));
+    return this.#fenced(signal, () => this.#write(collected));
   }
 
   /** Registers before the first write and leaves in every case. */
@@ -221,13 +221,10 @@ class ApplySlice {
     return this.#finish(await this.#writeBatches(batches.batches), () => batches.done());
   }
 
-  async #write(collected: CollectedChunk, signal: AbortSignal): Promise<SliceResult> {
+  async #write(collected: CollectedChunk): Promise<SliceResult> {
     const { header } = this.#plan;
-    const duplicates = collected.verdicts.flatMap((verdict) =>
-      verdict.kind === 'failed' && verdict.duplicate !== null ? [verdict.duplicate] : [],
-    );
-    await this.#remember('known', duplicates, signal);
-    if (collected.touchedForced > 0) await this.#remember('touched', [], signal);
+    await this.#remember('known', collected.duplicates);
+    if (collected.touchedForced > 0) await this.#remember('touched', []);
     let done = false;
     const result = await this.#writeBatches(this.#batchesOf(collected, () => (done = true)));
     this.#deps.log.event('sliceCompleted', {
@@ -267,6 +264,10 @@ class ApplySlice {
 
   async #finish(result: StreamResult, exhausted: () => boolean): Promise<SliceResult> {
     const { header, context } = this.#plan;
+    if (result.surprises.length > 0 && context.table.mode !== 'insertOnly') {
+      await this.#remember('found', result.surprises);
+      await this.#remember('touched', []);
+    }
     const letters = new DeadLetterBlob(context.table.deadLetters.content);
     for (const row of result.deadLetters) letters.add(row);
     await letters.write(this.#deps.plans, deadLetterName(header.target, header.epoch, this.#input.attempt));
@@ -336,16 +337,12 @@ class ApplySlice {
   }
 
   /** Leaves identities for completeEpoch, which makes them the target's forced ones. */
-  async #remember(what: 'known' | 'touched', identities: readonly Identity[], signal: AbortSignal): Promise<void> {
-    if (what === 'known' && identities.length === 0) return;
+  async #remember(what: 'known' | 'found' | 'touched', identities: readonly Identity[]): Promise<void> {
+    if (what !== 'touched' && identities.length === 0) return;
     const { header } = this.#plan;
     const unique = [...new Map(identities.map((identity) => [identityHash(identity), identity])).values()];
-    await writeJson(
-      this.#deps.plans,
-      `${planFolder(header.target, header.planId)}/forced-${what}-${this.#input.chunk}.json`,
-      unique,
-      signal,
-    );
+    const folder = planFolder(header.target, header.planId);
+    await writeJson(this.#deps.plans, `${folder}/forced-${what}-${this.#input.attempt}.json`, unique);
   }
 }
 

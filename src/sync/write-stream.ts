@@ -3,7 +3,7 @@
  * the slice is behind the last batch of which every operation is settled.
  */
 import { mergeOperation, type Decision, type Merge } from '../changes/operation-decision.ts';
-import { identityHash } from '../documents/document.ts';
+import { identityHash, type Identity } from '../documents/document.ts';
 import type { DocumentWriter, Operation, Outcome } from './document-writer.ts';
 import type { FailedRow } from './dead-letters.ts';
 import type { OutcomeAccount } from './outcome-account.ts';
@@ -12,6 +12,8 @@ import type { OutcomeAccount } from './outcome-account.ts';
 export interface PlacedDecision {
   readonly decision: Extract<Decision, { kind: 'operation' | 'merge' }>;
   readonly row: Pick<FailedRow, 'version' | 'position'>;
+  /** The changes say that there was no such row before: a document that is there all the same has another owner. */
+  readonly fresh: boolean;
 }
 
 export interface DecisionBatch {
@@ -29,6 +31,8 @@ export interface StreamResult {
   readonly settled: boolean;
   /** Dead letters of the settled batches. */
   readonly deadLetters: readonly FailedRow[];
+  /** Documents that were there although their row is new: another row claims them, too, or a lost attempt wrote them. */
+  readonly surprises: readonly Identity[];
   /** The first operation that could not be done although nobody stopped the slice. */
   readonly failure: Outcome | null;
 }
@@ -67,6 +71,7 @@ class WriteStream {
   readonly #letters: FailedRow[][] = [];
   #merges: Pending[] = [];
   #failure: Outcome | null = null;
+  readonly #surprises: Identity[] = [];
 
   constructor(options: StreamOptions) {
     this.#options = options;
@@ -149,6 +154,8 @@ class WriteStream {
     const again = pending !== undefined && needsMerge(outcome, pending);
     account.book(outcome, !again);
     if (pending === undefined) return;
+    const found = outcome.status === 'exists' || (outcome.status === 'applied' && outcome.statusCode === 200);
+    if (found && pending.placed.fresh) this.#surprises.push(outcome.operation.identity);
     if (again) {
       this.#merges.push(pending);
       return;
@@ -184,6 +191,7 @@ class WriteStream {
       cursor: this.#cursors[settled - 1] ?? null,
       settled: firstOpen === -1,
       deadLetters: this.#letters.slice(0, settled).flat(),
+      surprises: this.#surprises,
       failure: this.#failure,
     };
   }
