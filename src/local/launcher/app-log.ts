@@ -2,6 +2,7 @@
 
 /** An epoch as the app logged it. Counts are whole numbers. */
 export type AppEvent =
+  | { readonly kind: 'epochPlanned'; readonly table: string; readonly epochKind: string; readonly rows: number }
   | {
       readonly kind: 'epochCompleted';
       readonly table: string;
@@ -51,6 +52,8 @@ export function appEventOf(line: string): AppEvent | undefined {
         milliseconds: count(fields['ms'], 0),
         committedAt: milliseconds(fields['commitTimestamp']),
       };
+    case 'epochPlanned':
+      return { kind: event, table, epochKind: text(fields['kind']), rows: count(fields['rows'], 0) };
     case 'epochHeld':
       return {
         kind: event,

@@ -5,7 +5,8 @@ import type { TextStyle } from './text-style.ts';
 
 const GAP = '  ';
 const WIDEST_BAR = 24;
-const NARROWEST_BAR = 6;
+/** The bar is a multiple of this wide, so that it stays where it is while figures grow. */
+const BAR_STEP = 6;
 
 /** A part of the line; the ones with the greatest `rank` give way first. */
 interface Part {
@@ -37,7 +38,8 @@ export function progressLine(progress: Progress, style: TextStyle): string {
   if (width() > columns) return fit(`${percent.text.trimStart()} ${name.text}`, columns);
 
   const room = Math.min(WIDEST_BAR, columns - width() - GAP.length);
-  const bar = room >= NARROWEST_BAR ? `${paint(style, 'cyan', barOf(progress.share, room))}${GAP}` : '';
+  const barWidth = Math.floor(room / BAR_STEP) * BAR_STEP;
+  const bar = barWidth > 0 ? `${paint(style, 'cyan', barOf(progress.share, barWidth))}${GAP}` : '';
   const rest = shown.slice(1).map((part) => part.text);
   return `${paint(style, 'bold', name.text)}${GAP}${bar}${rest.join(GAP)}`;
 }

@@ -58,6 +58,8 @@ export class TableWatch {
   #lastStatus = '';
   #status: TableStatus | undefined;
   #counted = 0;
+  /** Rows of the first load under way. */
+  #plannedLoad: number | undefined;
   #countAt = 0;
   #spending = { used: 0, at: 0, ruPerSecond: 0 };
   #waiting: (() => void)[] = [];
@@ -90,7 +92,11 @@ export class TableWatch {
   appEvent(event: AppEvent): void {
     if (event.table !== this.#table) return;
     switch (event.kind) {
+      case 'epochPlanned':
+        this.#plannedLoad = event.epochKind === 'snapshot' ? event.rows : undefined;
+        break;
       case 'epochCompleted': {
+        this.#plannedLoad = undefined;
         const noticed = this.#noticed.get(event.to);
         this.#rows += event.rows;
         this.#deadLetters += event.operations['deadLettered'] ?? 0;
@@ -185,15 +191,20 @@ export class TableWatch {
     this.#ports.progress({
       table: this.#table,
       epoch: current === undefined ? undefined : { kind: current.kind, from: current.from, to: current.to },
-      share: current === undefined ? (behind ? 0 : 1) : share(current.done, current.of),
+      share: !behind ? 1 : Math.max(share(current?.done ?? 0, current?.of ?? 0), this.#loadedShare()),
       rows: this.#rows,
-      documents: behind ? this.#counted : (status?.documents ?? this.#counted),
+      documents: status?.version === this.#reached ? status.documents : this.#counted,
       budget:
         status?.budget === undefined
           ? undefined
           : { ruPerSecond: status.budget.ruPerSecond, used: this.#spending.ruPerSecond },
       lagMilliseconds: Number.isFinite(oldest) ? this.#clock.monotonic() - oldest : undefined,
     });
+  }
+
+  /** Of a first load: chunks are few, documents many. */
+  #loadedShare(): number {
+    return this.#plannedLoad === undefined ? 0 : share(this.#counted, this.#plannedLoad);
   }
 
   async #announce(status: TableStatus | undefined, signal: AbortSignal): Promise<void> {
