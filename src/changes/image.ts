@@ -21,7 +21,7 @@ export interface Image {
 }
 
 /** Orders rows by the commit that added them, then path, then index: the order in which `duplicates: last` decides. */
-export function compareRows(a: Image, b: Image): number {
+export function compareRows(a: Pick<Image, 'version' | 'position'>, b: Pick<Image, 'version' | 'position'>): number {
   if (a.version !== b.version) return a.version - b.version;
   if (a.position.path !== b.position.path) return a.position.path < b.position.path ? -1 : 1;
   return a.position.row - b.position.row;

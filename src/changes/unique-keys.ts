@@ -6,14 +6,19 @@
 import { hash } from 'node:crypto';
 import { type Identity, identityHash } from '../documents/document.ts';
 import { type IdBucket, inIdBucket } from './hash-ranges.ts';
-import type { Image, RowPosition } from './image.ts';
+import { compareRows, type Image, type RowPosition } from './image.ts';
+
+/** Where a key was found. */
+export type KeyRow = Pick<Image, 'version' | 'position'>;
 
 /** An identity that several rows have. */
 export interface KeyDuplicate {
   readonly identity: Identity;
   readonly count: number;
-  /** The first two of them. */
+  /** The first two that were seen. */
   readonly positions: readonly [RowPosition, RowPosition];
+  /** The row that wins with `duplicates: last`. */
+  readonly last: KeyRow;
 }
 
 /** Keys that one pass holds: about 170 MB. */
@@ -29,12 +34,10 @@ export class UniqueKeys {
   readonly #bucket: IdBucket;
   readonly #maxDuplicates: number;
   readonly #table: KeyTable;
-  readonly #paths: string[] = [];
-  readonly #pathNumbers = new Map<string, number>();
-  readonly #duplicates = new Map<
-    string,
-    { identity: Identity; count: number; positions: [RowPosition, RowPosition] }
-  >();
+  /** Files by number, with the commit that added each. */
+  readonly #files: { readonly path: string; readonly version: number }[] = [];
+  readonly #fileNumbers = new Map<string, number>();
+  readonly #duplicates = new Map<string, MutableDuplicate>();
   #surplus = 0;
 
   /** Names at most `maxDuplicates` identities and counts the rest. `expectedKeys` sizes the memory; it may be wrong. */
@@ -44,17 +47,21 @@ export class UniqueKeys {
     this.#table = new KeyTable(options.expectedKeys);
   }
 
-  add(image: Pick<Image, 'identity' | 'position'>): void {
-    const { identity, position } = image;
+  add(image: Pick<Image, 'identity' | 'version' | 'position'>): void {
+    const { identity } = image;
     if (!inIdBucket(this.#bucket, identity)) return;
     const key = identityHash(identity);
-    const first = this.#table.put(key, this.#pack(position));
-    if (first === undefined) return;
+    const packed = this.#table.put(key, this.#pack(image));
+    if (packed === undefined) return;
     this.#surplus++;
     const known = this.#duplicates.get(key);
-    if (known !== undefined) known.count++;
-    else if (this.#duplicates.size < this.#maxDuplicates) {
-      this.#duplicates.set(key, { identity, count: 2, positions: [this.#unpack(first), position] });
+    if (known !== undefined) {
+      known.count++;
+      if (compareRows(image, known.last) > 0) known.last = image;
+    } else if (this.#duplicates.size < this.#maxDuplicates) {
+      const first = this.#unpack(packed);
+      const last = compareRows(image, first) > 0 ? image : first;
+      this.#duplicates.set(key, { identity, count: 2, positions: [first.position, image.position], last });
     }
   }
 
@@ -67,20 +74,28 @@ export class UniqueKeys {
     return [...this.#duplicates.values()];
   }
 
-  // A number instead of an object for each row: path number times 2^32 plus row is exact for two million files.
-  #pack(position: RowPosition): number {
-    let number = this.#pathNumbers.get(position.path);
+  // A number instead of an object for each row: file number times 2^32 plus row is exact for two million files.
+  #pack({ version, position }: KeyRow): number {
+    let number = this.#fileNumbers.get(position.path);
     if (number === undefined) {
-      number = this.#paths.length;
-      this.#paths.push(position.path);
-      this.#pathNumbers.set(position.path, number);
+      number = this.#files.length;
+      this.#files.push({ path: position.path, version });
+      this.#fileNumbers.set(position.path, number);
     }
     return number * 2 ** 32 + position.row;
   }
 
-  #unpack(packed: number): RowPosition {
-    return { path: this.#paths[Math.floor(packed / 2 ** 32)] ?? '', row: packed % 2 ** 32 };
+  #unpack(packed: number): KeyRow {
+    const { path, version } = this.#files[Math.floor(packed / 2 ** 32)] ?? { path: '', version: 0 };
+    return { version, position: { path, row: packed % 2 ** 32 } };
   }
+}
+
+interface MutableDuplicate {
+  readonly identity: Identity;
+  count: number;
+  readonly positions: readonly [RowPosition, RowPosition];
+  last: KeyRow;
 }
 
 const WORDS = 3;

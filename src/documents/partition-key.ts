@@ -92,14 +92,19 @@ function fromField(field: LaidOutField, rest: FieldPath): Level {
     leaf = next.type;
   }
   if (!isScalar(leaf)) throw notScalar(field, rest);
-  const { encode, form } = compileValueEncoding(type, policy, column);
+  // Only the value at the path: a fault elsewhere in the struct costs the document, but not the identity.
+  const { encode, form } = compileValueEncoding(leaf, policy, column);
   const absent = policy.nulls === 'omit' ? undefined : null;
   const valueOf: KeyLevel['valueOf'] = (row, _id, faults) => {
-    const value = row[column];
+    let value = row[column];
     faults.column = column;
-    if (value === null || value === undefined) return rest.length === 0 ? absent : undefined;
-    const found = within(encode(value, faults), rest);
-    if (typeof found !== 'object' || found === null) return found === undefined && rest.length === 0 ? absent : found;
+    for (const name of rest) {
+      if (value === null || value === undefined) return undefined;
+      value = (value as Row)[name];
+    }
+    if (value === null || value === undefined) return absent;
+    const encoded = encode(value, faults) ?? absent;
+    if (typeof encoded !== 'object' || encoded === null) return encoded;
     faults.note('partitionKeyNotScalar');
     return null;
   };

@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { rowEncoder } from '../../src/cli/row-text.ts';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
-import {
-  type DataType,
-  type Row,
-  type StructType,
-  type Value,
-  Variant,
-  type VariantJson,
-} from '../../src/delta/schema.ts';
+import { type DataType, type Row, type StructType, type Value, Variant } from '../../src/delta/schema.ts';
 import type { JsonObject, JsonValue } from '../../src/documents/document.ts';
 import { compileMapping } from '../../src/documents/mapping.ts';
 import { isScalar } from '../../src/documents/value-encoding.ts';
@@ -87,7 +80,7 @@ function valueOf(json: JsonValue, type: DataType): Value {
   if (json === null) return type.kind === 'primitive' && type.name === 'variant' ? new Variant(null) : null;
   switch (type.kind) {
     case 'decimal':
-      return typeof json === 'number' ? json.toFixed(type.scale) : (json as string);
+      return typeof json === 'number' ? json.toFixed(type.scale) : json;
     case 'struct':
       return Object.fromEntries(
         type.fields.map((field) => [field.name, valueOf((json as JsonObject)[field.name] ?? null, field.type)]),
@@ -104,7 +97,7 @@ function valueOf(json: JsonValue, type: DataType): Value {
     case 'primitive':
       switch (type.name) {
         case 'long':
-          return typeof json === 'string' ? BigInt(json) : (json as number);
+          return typeof json === 'string' ? BigInt(json) : json;
         case 'float':
         case 'double':
           return Number(json);
@@ -115,7 +108,7 @@ function valueOf(json: JsonValue, type: DataType): Value {
         case 'timestamp_ntz':
           return (json as string).slice(0, -1);
         case 'variant':
-          return new Variant(json as VariantJson);
+          return new Variant(json);
         case 'string':
         case 'integer':
         case 'short':
@@ -123,7 +116,7 @@ function valueOf(json: JsonValue, type: DataType): Value {
         case 'boolean':
         case 'date':
         case 'void':
-          return json as string;
+          return json;
       }
   }
 }

@@ -309,6 +309,14 @@ describe('what the rest of the program asks', () => {
     );
   });
 
+  test('a fault beside the key costs the document, not the identity', () => {
+    const columns = { id: 'string', s: struct({ k: 'string', x: 'long' }) } as const;
+    const mapping = mappingOf(columns, {}, { ...BY_ID, partitionKeyPaths: ['/s/k'] });
+    const row = { id: 'a', s: { k: 'key', x: 2n ** 60n } };
+    expect(mapped(mapping, row)).toBe('longTooLarge');
+    expect(mapping.identityOf(row)).toMatchObject({ kind: 'identity', identity: { partitionKey: ['key'] } });
+  });
+
   test('a generation is part of the identity and of the document', () => {
     const table = tableConfiguration({ publish: { kind: 'versionFlag' } });
     const mapping = compileMapping({ table, schema: struct(PRODUCTS), target: BY_ID, generation: 7 });
