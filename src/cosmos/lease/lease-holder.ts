@@ -5,6 +5,7 @@ import type { Log } from '../../shared/telemetry.ts';
 import { absorb, believed, isAlive, NO_GRANT, propose } from './grant.ts';
 import type { Grant, Instant } from './grant.ts';
 import { HolderWatch } from './holder-watch.ts';
+import { LeaseCalls } from './lease-calls.ts';
 import { newLeaseDocument } from './lease-document.ts';
 import type { LeaseDocument } from './lease-document.ts';
 import { planLease } from './lease-plan.ts';
@@ -47,8 +48,6 @@ interface Known {
 
 /** A grant this much larger makes what was measured under the old one useless. */
 const GROWTH = 1.3;
-/** A late answer younger than this saves a read. */
-const FRESH_MS = 150;
 
 export class LeaseHolder {
   readonly #options: LeaseHolderOptions;
@@ -58,7 +57,6 @@ export class LeaseHolder {
   #termEnd = new AbortController();
   #grant: Grant = NO_GRANT;
   #known: Known | null = null;
-  #freshAt = Number.NEGATIVE_INFINITY;
   #seq = 0;
   #configured: number | null = null;
   #lastSent = Number.NEGATIVE_INFINITY;
@@ -71,9 +69,11 @@ export class LeaseHolder {
   #wakePending = false;
   #expiryWatched = false;
   readonly #closed = new AbortController();
+  readonly #calls: LeaseCalls;
 
   constructor(options: LeaseHolderOptions) {
     this.#options = options;
+    this.#calls = new LeaseCalls(options.clock, this.#closed.signal);
   }
 
   /** Present in the document's `holders` while it has a grant; never used again after it expired, was evicted or ended. */
@@ -216,20 +216,20 @@ export class LeaseHolder {
   /** The newest document, or null when no answer or only a stale one came. */
   async #readNewest(): Promise<Known | null> {
     const { clock, store } = this.#options;
-    if (this.#known !== null && clock.monotonic() - this.#freshAt < FRESH_MS) {
-      this.#freshAt = Number.NEGATIVE_INFINITY;
-      return this.#known;
-    }
+    if (this.#calls.takeNews()) return this.#known;
     const etag = this.#known?.etag ?? null;
     const take = (read: Awaited<ReturnType<LeaseStore['read']>>): Known | null => {
       if (read.kind === 'document') return this.#absorb({ document: read.document, etag: read.etag });
       if (read.kind === 'unchanged') return this.#known?.etag === etag ? this.#absorb(this.#known) : null;
-      return this.#absorb({ document: newLeaseDocument(this.#configured ?? 0, clock.now()), etag: null });
+      // Whatever was held is forgotten by everybody. What is planned from does not exist yet, so it proves nothing.
+      if (this.#grant.sent !== null) this.#endTerm();
+      this.#known = { document: newLeaseDocument(this.#configured ?? 0, clock.now()), etag: null };
+      return this.#known;
     };
-    const answer = await this.#answer(store.read(etag, this.#closed.signal), (read) => {
-      if (take(read) !== null) this.#freshAt = clock.monotonic();
-    });
-    return answer === undefined ? null : take(answer);
+    const reading = store.read(etag, this.#closed.signal);
+    const answer = await this.#calls.answer(reading, (read) => take(read) !== null, true);
+    if (answer !== undefined) return take(answer);
+    return this.#calls.takeNews() ? this.#known : null;
   }
 
   /** True when the write is known to be in the document. */
@@ -239,7 +239,9 @@ export class LeaseHolder {
     const id = this.id;
     this.#seq++;
     this.#lastSent = sent.monotonic;
-    const write = { base: known.document.version, seq: this.#seq, grant: amount, sent };
+    // A document to be created fails when there is any.
+    const base = known.etag === null ? -1 : known.document.version;
+    const write = { base, seq: this.#seq, grant: amount, sent };
     this.#grant = propose(this.#grant, write);
     load.grantChanged();
     const landed = (etag: string): boolean => {
@@ -248,9 +250,8 @@ export class LeaseHolder {
       if (amount > before * GROWTH) this.#grewAt = this.#options.clock.monotonic();
       return true;
     };
-    const answer = await this.#answer(store.replace(document, known.etag, this.#closed.signal), (late) => {
-      if (late.kind === 'written' && landed(late.etag)) this.#freshAt = this.#options.clock.monotonic();
-    });
+    const writing = store.replace(document, known.etag, this.#closed.signal);
+    const answer = await this.#calls.answer(writing, (late) => late.kind === 'written' && landed(late.etag));
     // A conflict may answer the second copy of a request whose first was applied: only the next read tells.
     return answer?.kind === 'written' && landed(answer.etag);
   }
@@ -277,29 +278,6 @@ export class LeaseHolder {
     return known;
   }
 
-  /** Waits for an answer, but not longer than a call may take; `late` gets what comes afterwards. */
-  async #answer<T>(request: Promise<T>, late: (value: T) => void): Promise<T | undefined> {
-    let waiting = true;
-    const answered = request.then(
-      (value) => {
-        if (waiting) return value;
-        if (!this.#closed.signal.aborted) late(value);
-        return undefined;
-      },
-      (thrown: unknown) => {
-        const error = toSyncError(thrown);
-        // What cannot be answered is like a lost answer, whatever was done; the rest nobody can mend but the operator.
-        if (waiting && !error.retryable) throw error;
-        return undefined;
-      },
-    );
-    const timeout = this.#sleep(LEASE_TERMS.callTimeoutMs).then(() => {
-      waiting = false;
-      return undefined;
-    });
-    return Promise.race([answered, timeout]);
-  }
-
   #nextLook(): number {
     const { random, load } = this.#options;
     const hungry = load.demand() > 0 && this.believed() < 0.9 * this.#ideal;
@@ -311,7 +289,7 @@ export class LeaseHolder {
 
   async #backOff(attempt: number): Promise<void> {
     const limit = Math.min(LEASE_TERMS.backoffMaximumMs, LEASE_TERMS.backoffBaseMs * 2 ** Math.min(attempt, 8));
-    await this.#sleep(limit * this.#options.random());
+    await this.#calls.sleepOrNews(limit * this.#options.random());
   }
 
   /** Sleeps until the next look or until woken, but leaves a gap between writes. */
@@ -320,19 +298,12 @@ export class LeaseHolder {
       const woken = new Promise<void>((resolve) => {
         this.#woken = resolve;
       });
-      await Promise.race([this.#sleep(ms), woken]);
+      await Promise.race([this.#calls.sleep(ms), woken]);
       this.#woken = null;
     }
     this.#wakePending = false;
     const gap = LEASE_TERMS.minimumGapMs - this.sinceSent;
-    if (gap > 0) await this.#sleep(gap);
-  }
-
-  /** Sleeps; stops without an error when the holder is abandoned. */
-  async #sleep(ms: number): Promise<void> {
-    await this.#options.clock.sleep(ms, this.#closed.signal).catch((thrown: unknown) => {
-      if (!this.#closed.signal.aborted) throw thrown;
-    });
+    if (gap > 0) await this.#calls.sleep(gap);
   }
 
   #checkTerm(): void {
@@ -362,7 +333,7 @@ export class LeaseHolder {
 
   async #expire(): Promise<void> {
     while (this.#alive() && !this.#closed.signal.aborted) {
-      await this.#sleep(Math.max(1, this.expiry() - this.#options.clock.monotonic()));
+      await this.#calls.sleep(Math.max(1, this.expiry() - this.#options.clock.monotonic()));
     }
     this.#checkTerm();
   }

@@ -2,7 +2,7 @@
 import { QUIET, SATURATED, saturated } from './scenario.ts';
 import type { Scenario, Workload } from './scenario.ts';
 import { simulate } from './simulation.ts';
-import type { OpenBudget, Outcome } from './simulation.ts';
+import type { LeaseCode, Outcome } from './simulation.ts';
 
 /** Medians over seeds. */
 export function median(values: readonly number[]): number {
@@ -10,9 +10,9 @@ export function median(values: readonly number[]): number {
 }
 
 /** The scenario with each of the seeds. */
-export async function overSeeds(scenario: Scenario, seeds: number, open?: OpenBudget): Promise<readonly Outcome[]> {
+export async function overSeeds(scenario: Scenario, seeds: number, code?: LeaseCode): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (let seed = 1; seed <= seeds; seed++) outcomes.push(await simulate({ ...scenario, seed }, open));
+  for (let seed = 1; seed <= seeds; seed++) outcomes.push(await simulate({ ...scenario, seed }, code));
   return outcomes;
 }
 

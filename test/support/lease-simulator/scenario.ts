@@ -91,7 +91,7 @@ export function randomScenario(seed: number, durationMs = 60_000, most = 64): Sc
   const mixes = random.next() < 0.4;
   const holders = Array.from({ length: count }, (_, i) => (mixes ? (mixed[i % mixed.length] ?? SATURATED) : SATURATED));
   const skewed = random.next() < 0.3;
-  const weights = Array.from({ length: partitions }, (_, i) => (skewed ? 1 / (i + 1) : 1));
+  const weights = Array.from({ length: partitions }, (_, i) => (skewed && i % 2 === 1 ? 0 : 1 / (i + 1)));
   const latency = random.pick([5, 12, 12, 50, 200, 400]);
   return {
     ...QUIET,

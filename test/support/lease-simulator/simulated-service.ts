@@ -1,5 +1,4 @@
 /** Cosmos DB in virtual time: a container whose partitions throttle by the second, and a lease document. */
-import { SyncError } from '../../../src/shared/errors.ts';
 import type { LeaseDocument } from '../../../src/cosmos/lease/lease-document.ts';
 import type { LeaseStore } from '../../../src/cosmos/lease/lease-store.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
@@ -133,7 +132,7 @@ export class SimulatedService {
       this.#time.after(up, () => {
         const answer = this.#serve(partition, operations);
         const lost = random.next() < this.#network.lostData;
-        const back = lost ? 2000 : Math.max(2, latency > up ? latency - up : latency * 0.3);
+        const back = lost ? 500 : Math.max(2, latency > up ? latency - up : latency * 0.3);
         this.#time.after(back, () => {
           expired?.removeEventListener('abort', cut);
           process.deliver(() => resolve(lost ? null : answer));
@@ -142,10 +141,11 @@ export class SimulatedService {
     });
   }
 
-  /** The lease document as a process reaches it. `sent` hears of each write when it leaves, `landed` when it is applied. */
+  /** The lease document as a process reaches it. `sent` hears of each write when it leaves, `landed` when it is applied; `lost` makes the error of a lost answer. */
   leaseStore(
     process: SimulatedProcess,
     watch: { sent(document: LeaseDocument): void; landed(document: LeaseDocument): void; answered(): void },
+    lost: () => Error,
   ): LeaseStore {
     const call = <T>(apply: () => T): Promise<T> =>
       new Promise((resolve, reject) => {
@@ -248,10 +248,6 @@ export class SimulatedService {
 function add(slots: Float64Array, at: number, ru: number): void {
   const slot = Math.floor(at / SLOT_MS);
   slots[slot] = (slots[slot] ?? 0) + ru;
-}
-
-function lost(): SyncError {
-  return new SyncError('leaseUnavailable', { problem: 'The simulated answer was lost.' });
 }
 
 /** A replace costs twice an insert of the size. */

@@ -65,7 +65,7 @@ export class SimulatedWorker {
   setWorkload(workload: Workload): void {
     if (this.left) return;
     this.#workload = workload;
-    if (workload.kind === 'saturated' || workload.kind === 'cpuBound') this.#backlog.fill(Number.POSITIVE_INFINITY);
+    if (workload.kind === 'saturated' || workload.kind === 'cpuBound') this.#fill();
     else {
       this.#backlog.fill(0);
       this.#stop.abort();
@@ -83,6 +83,11 @@ export class SimulatedWorker {
     this.#wake();
     await this.#limiter.close();
     await this.budget.close();
+  }
+
+  /** More than it gets, wherever it has work at all. */
+  #fill(): void {
+    for (const [i, weight] of this.#weights.entries()) this.#backlog[i] = weight > 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
   #wake(): void {

@@ -1,6 +1,7 @@
 /** Runs a scenario with the real lease and limiter, or the peers' algorithm, and measures what must hold. */
 import { openRuBudget } from '../../../src/cosmos/ru-lease.ts';
 import type { RuBudgetOptions } from '../../../src/cosmos/ru-lease.ts';
+import { SyncError } from '../../../src/shared/errors.ts';
 import { LEASE_TERMS } from '../../../src/cosmos/lease/lease-terms.ts';
 import type { LeaseDocument } from '../../../src/cosmos/lease/lease-document.ts';
 import type { Scenario, ScenarioEvent, Workload } from './scenario.ts';
@@ -10,8 +11,19 @@ import { SimulatedWorker } from './simulated-worker.ts';
 import type { WorkedBudget } from './simulated-worker.ts';
 import { seededRandom, VirtualTime } from './virtual-time.ts';
 
-/** Makes the budget of one process: the code under test. */
-export type OpenBudget = (options: RuBudgetOptions, now: () => number) => WorkedBudget;
+/** The code under test: the real lease, a variant of it, or the peers' algorithm. */
+export interface LeaseCode {
+  /** The budget of one process. `now` is true time, for the peers' simplified controller. */
+  open(options: RuBudgetOptions, now: () => number): WorkedBudget;
+  /** A lost answer, as this code knows it. */
+  lost(): Error;
+}
+
+/** The real lease. */
+export const REAL: LeaseCode = {
+  open: openRuBudget,
+  lost: () => new SyncError('leaseUnavailable', { problem: 'The simulated answer was lost.' }),
+};
 
 /** Grants in RU/s at one time, by holder. */
 export interface Sample {
@@ -43,8 +55,8 @@ export interface Outcome {
 const CHANGE_MS = 2500;
 const SAMPLE_MS = 50;
 
-export async function simulate(scenario: Scenario, open: OpenBudget = openRuBudget): Promise<Outcome> {
-  const run = new Run(scenario, open);
+export async function simulate(scenario: Scenario, code: LeaseCode = REAL): Promise<Outcome> {
+  const run = new Run(scenario, code);
   await run.time.run(scenario.durationMs);
   return run.outcome();
 }
@@ -52,7 +64,7 @@ export async function simulate(scenario: Scenario, open: OpenBudget = openRuBudg
 class Run {
   readonly time = new VirtualTime();
   readonly #scenario: Scenario;
-  readonly #open: OpenBudget;
+  readonly #code: LeaseCode;
   readonly #random;
   readonly #service: SimulatedService;
   readonly #workers: SimulatedWorker[] = [];
@@ -65,9 +77,9 @@ class Run {
   #admittedLate = 0;
   #admittedEvicted = 0;
 
-  constructor(scenario: Scenario, open: OpenBudget) {
+  constructor(scenario: Scenario, code: LeaseCode) {
     this.#scenario = scenario;
-    this.#open = open;
+    this.#code = code;
     this.#random = seededRandom(scenario.seed);
     this.#budgets = [{ at: 0, ruPerSecond: scenario.budget }];
     this.#budgetSlots = new Float64Array(Math.ceil((scenario.durationMs + 20_000) / SLOT_MS));
@@ -127,15 +139,19 @@ class Run {
     const processId = `process-with-a-long-name-${this.#workers.length}`;
     const mine = (document: LeaseDocument): string[] =>
       [...document.holders.keys()].filter((id) => id.startsWith(`${processId}.`));
-    const store = this.#service.leaseStore(process, {
-      sent: (document) => {
-        for (const id of mine(document)) if (!sent.has(key(id, document))) sent.set(key(id, document), this.time.now);
+    const store = this.#service.leaseStore(
+      process,
+      {
+        sent: (document) => {
+          for (const id of mine(document)) if (!sent.has(key(id, document))) sent.set(key(id, document), this.time.now);
+        },
+        landed: (document) => {
+          for (const id of mine(document)) this.#ends.set(id, (sent.get(key(id, document)) ?? 0) + LEASE_TERMS.ttlMs);
+        },
+        answered: () => this.#checkGrants(),
       },
-      landed: (document) => {
-        for (const id of mine(document)) this.#ends.set(id, (sent.get(key(id, document)) ?? 0) + LEASE_TERMS.ttlMs);
-      },
-      answered: () => this.#checkGrants(),
-    });
+      () => this.#code.lost(),
+    );
     const { budget: ruPerSecond } = this.#scenario;
     const options: RuBudgetOptions = {
       store,
@@ -144,7 +160,7 @@ class Run {
       random: () => this.#random.next(),
       ruPerSecond: () => Promise.resolve(ruPerSecond),
     };
-    const budget = this.#open(options, () => this.time.now);
+    const budget = this.#code.open(options, () => this.time.now);
     const worker = new SimulatedWorker(process, budget, this.time, this.#service, this.#scenario, (worker) =>
       this.#admitted(worker),
     );
