@@ -3,11 +3,40 @@
  * (the function app in one file, the only code that is deployed).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** What the outputs were made of. */
+const STAMP = `${root}build/.sources`;
+
+/** A hash of everything that the outputs depend on. */
+function sourcesHash(): string {
+  const hash = createHash('sha256');
+  const files = readdirSync(`${root}src`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+  const others = [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'scripts/build.ts',
+    'scripts/tsconfig.build.json',
+  ];
+  for (const file of [...others.map((name) => join(root, name)), ...files]) {
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
+  }
+  return hash.digest('hex');
+}
+
+/** Outputs that are right are left alone: a local run may be using them. */
+function isCurrent(hash: string): boolean {
+  return existsSync(STAMP) && existsSync(`${root}dist/main.cjs`) && readFileSync(STAMP, 'utf8') === hash;
+}
 
 function compile(): void {
   rmSync(`${root}build`, { recursive: true, force: true });
@@ -47,5 +76,9 @@ async function bundle(): Promise<void> {
   });
 }
 
-compile();
-await bundle();
+const hash = sourcesHash();
+if (!isCurrent(hash)) {
+  compile();
+  await bundle();
+  writeFileSync(STAMP, hash);
+}

@@ -193,7 +193,7 @@ export class TableWatch {
       epoch: current === undefined ? undefined : { kind: current.kind, from: current.from, to: current.to },
       share: !behind ? 1 : Math.max(share(current?.done ?? 0, current?.of ?? 0), this.#loadedShare()),
       rows: this.#rows,
-      documents: status?.version === this.#reached ? status.documents : this.#counted,
+      documents: !behind && status?.version === this.#reached ? status.documents : this.#counted,
       budget:
         status?.budget === undefined
           ? undefined
