@@ -1,5 +1,6 @@
 /**
- * The emulator as a process: `--port N --https --partitions N --ru N --data DIR --key K --any-token --parent-pipe`.
+ * The emulator as a process: `--port N --https --partitions N --ru N --data DIR --key K --any-token --serverless
+ * --no-throttling --host H --parent-pipe`.
  * Prints one JSON line `{"type":"ready","endpoint":…,"key":…}` when clients may connect.
  */
 import { realpathSync } from 'node:fs';
@@ -18,6 +19,7 @@ const OPTIONS = {
   key: { type: 'string' },
   'any-token': { type: 'boolean' },
   serverless: { type: 'boolean' },
+  'no-throttling': { type: 'boolean' },
   'parent-pipe': { type: 'boolean' },
 } as const;
 
@@ -78,6 +80,7 @@ export function parseEmulatorArguments(argv: readonly string[]): Arguments {
       ...(data === undefined ? {} : { dataFolder: data }),
       ...(key === undefined ? {} : { key }),
       ...(serverless === undefined ? {} : { serverless }),
+      ...(values['no-throttling'] === true ? { throttling: false } : {}),
       ...(port === undefined ? {} : { port }),
       ...(partitions === undefined ? {} : { partitions }),
       ...(ruPerSecond === undefined ? {} : { ruPerSecond }),

@@ -1,5 +1,6 @@
 /** Queries over documents and the plain feed of all of them. Every query is answered for the whole scope: no plan is needed. */
 import { Admission } from './admission.ts';
+import { checkCompositeIndex } from './composite-index.ts';
 import type { Container } from './container.ts';
 import { decodePosition } from './continuation.ts';
 import { queriedValue, resourceText } from './document.ts';
@@ -60,6 +61,9 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
     throw thrown;
   }
   const compiled = request.kind === 'query' ? compileRequestQuery(request, now) : undefined;
+  if (compiled !== undefined) {
+    checkCompositeIndex(container.definition.properties['indexingPolicy'], compiled.orderBy);
+  }
   const page = readPage(service, pages, request, container, scope, compiled);
   let charge = 0;
   const touched = page.read.size === 0 ? scope.partitions.slice(0, 1) : [...page.read.keys()];

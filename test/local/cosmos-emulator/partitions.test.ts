@@ -197,6 +197,36 @@ describe('pages', () => {
   });
 });
 
+it('an order by several properties needs a composite index where there are some', async () => {
+  await using run = await running();
+  const container = await run.container({
+    id: 'c',
+    partitionKey: '/pk',
+    indexingPolicy: {
+      compositeIndexes: [
+        [
+          { path: '/n', order: 'ascending' },
+          { path: '/"deep down"/x', order: 'descending' },
+        ],
+      ],
+    },
+  });
+  await fill(container, 0, 3);
+  const status = (order: string): Promise<unknown> =>
+    container.items
+      .query(`SELECT * FROM c ORDER BY ${order}`)
+      .fetchAll()
+      .then(
+        () => 200,
+        (thrown: { code: number }) => thrown.code,
+      );
+  expect(await status('c.n, c["deep down"].x DESC')).toBe(200);
+  expect(await status('c.n DESC, c["deep down"].x')).toBe(200);
+  expect(await status('c.n, c["deep down"].x')).toBe(400);
+  expect(await status('c["deep down"].x DESC, c.n')).toBe(400);
+  expect(await status('c.n')).toBe(200);
+});
+
 describe('the change feed', () => {
   it('gives each document once, in its latest version, in the order of the writes', async () => {
     await using run = await running();

@@ -157,6 +157,21 @@ describe('a data folder', () => {
     }
   });
 
+  it('belongs to one emulator at a time, and to the next after a kill', async () => {
+    const folder = temporaryFolder();
+    const { child } = await start('--data', folder);
+    await expect(startCosmosEmulator({ dataFolder: folder })).rejects.toMatchObject({ code: 'dataFolderInUse' });
+    child.kill('SIGKILL');
+    await ended(child);
+    const emulator = await startCosmosEmulator({ dataFolder: folder });
+    await expect(startCosmosEmulator({ dataFolder: folder })).rejects.toMatchObject({ code: 'dataFolderInUse' });
+    await emulator.close();
+    expect(readdirSync(folder)).not.toContain('lock');
+    // The id in a lock may long be another process's.
+    writeFileSync(join(folder, 'lock'), JSON.stringify({ id: 1, started: 'never' }));
+    await (await startCosmosEmulator({ dataFolder: folder })).close();
+  });
+
   it('keeps the certificate, so that clients need not learn a new one', async () => {
     const folder = temporaryFolder();
     const one = await startCosmosEmulator({ dataFolder: folder, https: true });

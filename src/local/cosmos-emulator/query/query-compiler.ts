@@ -10,12 +10,19 @@ import { compileSources } from './sources.ts';
 import type { Expression, Query, Selection } from './syntax.ts';
 import type { Value } from './values.ts';
 
+/** One key of ORDER BY: the property's path, undefined when it is no path into the document. */
+export interface OrderKey {
+  readonly path: readonly string[] | undefined;
+  readonly descending: boolean;
+}
+
 /** A query ready to run. */
 export interface CompiledQuery {
   /** False when only the number of documents matters, so none has to be read. */
   readonly needsDocuments: boolean;
   /** Top-level properties the query looks at; undefined when it needs whole documents. */
   readonly properties: ReadonlySet<string> | undefined;
+  readonly orderBy: readonly OrderKey[];
   /**
    * Results of one document, when each stands for itself; undefined for a query whose results depend on all documents
    * (aggregates, order, DISTINCT, TOP, OFFSET).
@@ -38,6 +45,7 @@ export function compileQuery(query: Query, parameters: ReadonlyMap<string, Value
   return {
     needsDocuments: needsDocuments(query),
     properties: referencedProperties(query),
+    orderBy: query.orderBy.map((key) => ({ path: propertyPath(key.value), descending: key.descending })),
     each:
       !simple || whole || query.sources.length === 0
         ? undefined
@@ -72,6 +80,14 @@ export function compileQuery(query: Query, parameters: ReadonlyMap<string, Value
       return values;
     },
   };
+}
+
+/** Names on the way from an alias to a property. */
+function propertyPath(expression: Expression): readonly string[] | undefined {
+  if (expression.kind !== 'member') return undefined;
+  if (expression.object.kind === 'identifier') return [expression.name];
+  const before = propertyPath(expression.object);
+  return before === undefined ? undefined : [...before, expression.name];
 }
 
 /** A subquery: its rows see the aliases of the query around it. */
