@@ -276,7 +276,9 @@ class Scenario {
       else if (kind === 'layout') this.#changeLayoutLater(skip);
       else if (kind === 'operation') {
         const action = this.#operationFault();
-        this.#arm({ level: 'operation', match, skip: random.int(0, 150), times: random.int(1, 40), action });
+        // One operation may meet them all, and each 410 costs seconds of looking at ranges that do not change.
+        const most = action.kind === 'answer' && action.status === 410 ? 4 : 40;
+        this.#arm({ level: 'operation', match, skip: random.int(0, 150), times: random.int(1, most), action });
       } else this.#arm({ match: { ...match, kind: 'batch' }, skip, times, action: this.#requestFault() });
     }
     if (this.#interruption === 'target') {
