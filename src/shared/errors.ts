@@ -172,6 +172,7 @@ const CATALOGUE = {
   tableUnknown: { class: 'usage', retryable: false, remedy: 'Name a table of the synchronisation configuration.' },
   // local functions host
   portTaken: { class: 'failed', retryable: false, remedy: 'Choose a free port, or 0 for any.' },
+  historyDamaged: { class: 'refused', retryable: false, remedy: 'Remove the data folder, or name another one.' },
   appLoadFailed: { class: 'failed', retryable: false, remedy: 'Build the app and correct what stops it from loading.' },
   // Cosmos emulator
   emulatorDataVersion: {

@@ -63,7 +63,7 @@ const EXIT_MILLISECONDS = 500;
 
 /**
  * Starts a host; resolves when all functions are registered and driven. Throws `portTaken`, `appLoadFailed`,
- * `configNotFound`, `configMalformed`, `configInvalid`, `settingMissing`.
+ * `configNotFound`, `configMalformed`, `configInvalid`, `settingMissing`, `storageUnavailable`, `historyDamaged`.
  */
 export async function startFunctionsHost(options: FunctionsHostOptions): Promise<FunctionsHost> {
   const { log } = options;

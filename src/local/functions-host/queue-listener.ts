@@ -40,6 +40,8 @@ export class QueueListener {
   readonly #queue: QueueClient;
   readonly #stop = new AbortController();
   #idle = new AbortController();
+  /** Set by `wake`, so that a call between two looks at the queue is not lost. */
+  #woken = false;
   #inFlight = 0;
   #loop: Promise<void> = Promise.resolve();
 
@@ -54,6 +56,7 @@ export class QueueListener {
 
   /** Looks at the queue now rather than at the next poll. */
   wake(): void {
+    this.#woken = true;
     this.#idle.abort();
   }
 
@@ -71,6 +74,7 @@ export class QueueListener {
     let reported = false;
     while (!this.#stop.signal.aborted) {
       let received: readonly DequeuedMessageItem[] = [];
+      this.#woken = false;
       if (this.#inFlight <= newBatchThreshold) {
         try {
           received = await this.#receive(batchSize);
@@ -102,7 +106,7 @@ export class QueueListener {
   }
 
   async #pause(milliseconds: number): Promise<void> {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted || this.#woken) return;
     this.#idle = new AbortController();
     await this.#options.clock.sleep(milliseconds, this.#idle.signal).catch(() => undefined);
   }
@@ -132,7 +136,8 @@ export class QueueListener {
     } finally {
       clearInterval(renewal);
       this.#inFlight -= 1;
-      this.wake();
+      // Receiving stood still above the threshold.
+      if (this.#inFlight === this.#options.newBatchThreshold) this.wake();
     }
   }
 
@@ -145,6 +150,7 @@ export class QueueListener {
     } else {
       const seconds = verdict === 'again' ? 0 : Math.round(visibilityTimeout / 1000);
       await this.#queue.updateMessage(message.messageId, receipt, undefined, seconds);
+      if (seconds === 0) this.wake();
     }
   }
 

@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { SyncError } from '../../../shared/errors.ts';
 import { isJsonObject, parseJson } from '../json.ts';
 import { applyRecord } from './instance.ts';
 import type { Instance, InstanceRecord } from './instance.ts';
@@ -16,7 +17,7 @@ export class InstanceStore {
   readonly #instances = new Map<string, Instance>();
   readonly #open = new Map<string, number>();
 
-  /** Reads every journal of `folder`, which is made when missing. */
+  /** Reads every journal of `folder`, which is made when missing. Throws `historyDamaged`. */
   constructor(folder: string) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
@@ -110,7 +111,12 @@ function readJournal(file: string): Instance | undefined {
   for (const each of whole.split('\n')) {
     if (each === '') continue;
     const record = parseJson(each);
-    if (!isJsonObject(record)) throw new Error(`${file} is damaged: a line is not a record.`);
+    if (!isJsonObject(record) || (instance === undefined && record['record'] !== 'generation')) {
+      throw new SyncError('historyDamaged', {
+        problem: `The orchestration history ${basename(file)} is damaged.`,
+        reason: 'A line is not a record.',
+      });
+    }
     instance = applyRecord(instance, record as unknown as InstanceRecord);
   }
   return instance;

@@ -308,4 +308,16 @@ describe('a history file', () => {
       await again.dispose();
     }
   });
+
+  it('that is damaged in the middle stops the start, by name', async () => {
+    const host = await startTestHost({ fixture: 'durable', settings: SETTINGS });
+    await host.start('collect', 'damaged', { want: 2, seen: [] });
+    await until('running', async () => (await host.status('damaged')).runtimeStatus === 'Running' || undefined);
+    await host.close();
+    const folder = join(host.dataFolder, 'history', 'hub');
+    for (const name of readdirSync(folder)) appendFileSync(join(folder, name), 'no record\n');
+    const again = startTestHost({ appFolder: host.appFolder, dataFolder: host.dataFolder, settings: SETTINGS });
+    await expect(again).rejects.toMatchObject({ code: 'historyDamaged' });
+    await host.dispose();
+  });
 });
