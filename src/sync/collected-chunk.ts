@@ -12,7 +12,7 @@ import type { StoredDocument } from './document-writer.ts';
 import type { FailedRow } from './dead-letters.ts';
 import type { OutcomeAccount } from './outcome-account.ts';
 import { WHOLE } from './plan-sources.ts';
-import { planFolder, readJson, readPart, readRanges } from './plan.ts';
+import { planFolder, readJson, readPart, readRanges, type PlanSource } from './plan.ts';
 import { readImages } from './row-images.ts';
 import type { SlicePlan } from './slice-plan.ts';
 
@@ -160,13 +160,21 @@ async function collectImages(
     return [];
   }
   const failed: FailedRow[] = [];
-  const sources = await readPart(plans, plan.header, 0, signal);
+  const sources = await allSources(plans, plan, signal);
   for await (const batch of readImages(plan, sources, {}, signal)) {
     account.read(batch.rows);
     batch.images.forEach(add);
     failed.push(...batch.failed);
   }
   return failed;
+}
+
+/** Part 0 is everything in a small epoch; a dry run of a larger first load takes all parts together. */
+async function allSources(plans: PlanStore, plan: SlicePlan, signal: AbortSignal): Promise<readonly PlanSource[]> {
+  const parts = plan.header.chunking === 'sources' ? (plan.header.stages.at(-1)?.chunks ?? 0) : 1;
+  const sources: PlanSource[] = [];
+  for (let part = 0; part < parts; part++) sources.push(...(await readPart(plans, plan.header, part, signal)));
+  return sources;
 }
 
 async function* storedDocuments(

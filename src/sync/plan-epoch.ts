@@ -1,24 +1,15 @@
 /** planEpoch: looks at the log once, decides what the target needs next, writes the plan and claims the epoch. */
-import { createHash } from 'node:crypto';
-import { splitHashRanges } from '../changes/hash-ranges.ts';
-import { commitPath } from '../delta/log-path.ts';
-import { loadSnapshot } from '../delta/snapshot.ts';
-import { compileMapping, keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
-import { SyncError, toSyncError } from '../shared/errors.ts';
-import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
-import type { TargetInfo } from './document-writer.ts';
-import { guardCost, guardEmptySource } from './guards.ts';
-import { compareWithCheckpoint, hasCommits, observeLog, type LogObservation } from './log-observation.ts';
+import { toSyncError, SyncError } from '../shared/errors.ts';
+import { draftEpoch } from './epoch-draft.ts';
+import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
 import type { PlanInput, PlanResult, PlanSummary } from './next-step.ts';
-import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
-import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
-import { WHOLE } from './plan-sources.ts';
-import { PLAN_FORMAT, planIdOf, readPlan, writePlan, type PlanDraft, type PlanHeader, type PlanStage } from './plan.ts';
-import { judgeDrift, schemaDrift } from './schema-drift.ts';
+import { readPlan, writePlan, type PlanHeader, type PlanStage } from './plan.ts';
+import { sourceIsGone } from './source-failure.ts';
 import { transition } from './state-store.ts';
 import {
   abandon,
   claim,
+  dirtyStart,
   hold,
   isBusy,
   isHeld,
@@ -28,22 +19,7 @@ import {
   type SyncState,
 } from './state.ts';
 import type { SyncDependencies, SyncTarget } from './sync-target.ts';
-import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
-
-/** RU of one write of a document of a kilobyte, for estimates before anything was measured. */
-const GUESSED_RU_PER_ROW = 10;
-
-/** Failures of a source that reading it otherwise, or from the head, can cure. */
-const SOURCE_GONE = new Set([
-  'dataFileMissing',
-  'deletionVectorDamaged',
-  'storageNotFound',
-  'versionNotFound',
-  'planDamaged',
-  'storageChanged',
-  'changeFeedUnavailable',
-  'changeTypeUnknown',
-]);
+import { configurationHash } from './table-context.ts';
 
 /** Plans the next epoch of a table. Expected failures are results, not exceptions. */
 export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal: AbortSignal): Promise<PlanResult> {
@@ -104,11 +80,36 @@ class EpochPlanner {
     if (state.pause !== null) return { kind: 'paused' };
     if (isBusy(state, this.#input.driver, this.#now)) return { kind: 'busy' };
     if (state.current?.phase === 'applying') return this.#resume(state);
-    const since = this.#since(state);
+    const since = dirtyStart(state);
     const log = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
     if (log.head === undefined) return this.#noLog(state);
     if (nothingNew(state, log, this.#target)) return { kind: 'idle', version: log.head };
     return this.#planAt(state, log, log.head);
+  }
+
+  async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
+    const request = { deps: this.#deps, target: this.#target, state, log, newest, now: this.#now };
+    const drafted = await draftEpoch(request, this.#signal);
+    if (drafted.kind === 'nothing') return this.#acknowledge(state, newest);
+    const emptySince = drafted.kind === 'settling' ? drafted.since : null;
+    if (state.emptySince !== emptySince && !(drafted.kind === 'draft' && drafted.sourceEmpty)) {
+      await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince }));
+    }
+    if (drafted.kind === 'settling') return { kind: 'retryAfter', ms: drafted.ms };
+    const { header } = drafted;
+    if (state.rejected?.planId === header.planId) {
+      const reason = `The plan was rejected by ${state.rejected.by}.`;
+      return { kind: 'held', planId: header.planId, code: 'rejected', reason };
+    }
+    await writePlan(this.#deps.plans, header, drafted.parts, drafted.ranges, this.#signal);
+    return this.#claim(state, header, drafted.hold ?? this.#stillGone(header));
+  }
+
+  /** The same live files would be missing again: the table is damaged, not merely ahead of us. */
+  #stillGone(header: PlanHeader): Hold | null {
+    const gone = this.#givenUp;
+    const again = gone !== null && gone.kind !== 'changes' && header.kind !== 'changes' && gone.to === header.to;
+    return again ? this.#failed(this.#input.failure?.message ?? '') : null;
   }
 
   /** Gives up an epoch whose files are gone, or holds it where only a person can help. */
@@ -118,7 +119,7 @@ class EpochPlanner {
     if (failure === null) return (await states.read(this.#target.id, this.#signal)).state;
     const next = await transition(states, this.#target.id, (state) => {
       if (state.current?.planId !== failure.planId) return state;
-      if (!SOURCE_GONE.has(failure.code)) return hold(state, failure.planId, this.#failed(failure.message));
+      if (!sourceIsGone(failure.code)) return hold(state, failure.planId, this.#failed(failure.message));
       this.#givenUp = state.current;
       return giveUp(state);
     });
@@ -134,11 +135,6 @@ class EpochPlanner {
       remedy: 'Repair the cause, then approve the plan to go on.',
       since: this.#now,
     };
-  }
-
-  /** The first version of the log that matters. */
-  #since(state: SyncState): number | undefined {
-    return state.dirty?.from ?? state.checkpoint?.version;
   }
 
   #noLog(state: SyncState): PlanResult {
@@ -176,189 +172,6 @@ class EpochPlanner {
     };
   }
 
-  async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
-    const info = await this.#target.writer.describe(this.#signal);
-    const recreated = await this.#isRecreated(state, log);
-    const start = state.checkpoint === null ? await this.#startVersion() : null;
-    const from = this.#since(state) ?? (start === null ? null : start - 1);
-    const commitsAvailable = from !== null && hasCommits(log, from, newest);
-    const readable = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
-    const range = readable && from !== null ? await this.#readRange(state, from, newest) : null;
-    const head = range ?? (await this.#readSnapshot(newest));
-
-    const context: TableContext = {
-      metadata: head.metadata,
-      protocol: head.protocol,
-      table: this.#target.configuration,
-    };
-    const mapped = await this.#judgeMapping(state, context, info);
-    const facts: EpochFacts = {
-      state,
-      head: head.version,
-      containerRid: info.rid,
-      containerEmpty: state.checkpoint === null ? await this.#isContainerEmpty() : null,
-      recreated,
-      commitsAvailable: range !== null,
-      mappingChange: mapped.change,
-      table: this.#target.configuration,
-      startVersion: start,
-    };
-    const decision = chooseEpoch(facts);
-    if (decision.kind === 'none') return this.#acknowledge(state, newest);
-    const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
-    const contents =
-      decision.kind === 'changes' || whole.snapshot === null
-        ? changeContents(head.sources, this.#deps.sizes)
-        : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal);
-    const empty = await this.#emptySource(state, decision, head, contents);
-    if (empty.kind === 'wait') return { kind: 'retryAfter', ms: empty.ms };
-
-    const documents = state.checkpoint?.documents ?? 0;
-    const stages = stagesOf({
-      decision,
-      contents,
-      info,
-      table: this.#target.configuration,
-      documents,
-      sizes: this.#deps.sizes,
-    });
-    const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
-    const draft: PlanDraft = {
-      tableId: this.#target.tableId,
-      target: this.#target.id,
-      epoch: state.epoch + 1,
-      kind: decision.kind,
-      from: decision.from,
-      to: head.version,
-      why: decision.why,
-      ...stages,
-      context: contextName,
-      unconditional: decision.unconditional,
-      scope: decision.scope,
-      thenReconcile: decision.thenReconcile,
-      forced: state.forced?.blob ?? null,
-      estimate: contents.estimate,
-      result: {
-        version: head.version,
-        commitEtag: head.commitEtag,
-        commitHash: head.commitHash,
-        commitTimestamp: head.timestamp,
-        tableId: head.metadata.id,
-        configurationHash: configurationHash(this.#target.configuration),
-        mappingFingerprint: mapped.mapping.fingerprint,
-        containerRid: info.rid,
-      },
-    };
-    const ranges = draft.chunking === 'ranges' ? splitHashRanges(info.partitions, applyChunks(stages.stages)) : [WHOLE];
-    const parts = draft.chunking === 'single' ? [contents.parts.flat()] : contents.parts;
-    const header: PlanHeader = { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
-    if (state.rejected?.planId === header.planId) {
-      return {
-        kind: 'held',
-        planId: header.planId,
-        code: 'rejected',
-        reason: `The plan was rejected by ${state.rejected.by}.`,
-      };
-    }
-    await writePlan(this.#deps.plans, header, parts, ranges, this.#signal);
-    return this.#claim(state, header, empty.hold ?? (await this.#holdOf(state, decision, contents, head.version)));
-  }
-
-  /** ETags change when a log is copied; only another content makes it another table. */
-  async #isRecreated(state: SyncState, log: LogObservation): Promise<boolean> {
-    const checkpoint = state.checkpoint;
-    if (checkpoint === null) return false;
-    const verdict = compareWithCheckpoint(log, checkpoint);
-    if (verdict !== 'unsure') return verdict === 'recreated';
-    const { bytes } = await this.#target.source.read(commitPath(checkpoint.version), this.#signal);
-    return createHash('sha256').update(bytes).digest('hex') !== checkpoint.commitHash;
-  }
-
-  async #startVersion(): Promise<number | null> {
-    const { start } = this.#target.configuration;
-    if (start === 'snapshot') return null;
-    if ('version' in start) return start.version;
-    const at = await loadSnapshot(
-      this.#target.source,
-      { kind: 'timestamp', timestamp: Date.parse(start.timestamp) },
-      this.#signal,
-    );
-    // Inclusive, as Spark's startingTimestamp: the first commit at or after the time.
-    return at.timestamp === Date.parse(start.timestamp) ? at.version : at.version + 1;
-  }
-
-  async #isContainerEmpty(): Promise<boolean> {
-    let cursor: string | null = null;
-    do {
-      const page = await this.#target.writer.scan(WHOLE, cursor, this.#signal);
-      if (page.documents.length > 0) return false;
-      ({ cursor } = page);
-    } while (cursor !== null);
-    return true;
-  }
-
-  #readSnapshot(version: number): Promise<Head> {
-    return readSnapshotHead(this.#target.source, version, this.#now, this.#signal);
-  }
-
-  /** Null when what the range is made of is gone or contradicts itself: then only both sides can be compared. */
-  async #readRange(state: SyncState, from: number, newest: number): Promise<Head | null> {
-    const { source, configuration } = this.#target;
-    const request = {
-      source,
-      plans: this.#deps.plans,
-      checkpoint: state.checkpoint,
-      from,
-      newest,
-      limits: configuration.limits,
-      now: this.#now,
-    };
-    try {
-      return await readRangeHead(request, this.#signal);
-    } catch (error) {
-      if (state.checkpoint !== null && error instanceof SyncError && SOURCE_GONE.has(error.code)) return null;
-      throw error;
-    }
-  }
-
-  async #isTableEmpty(version: number): Promise<boolean> {
-    const snapshot = await loadSnapshot(this.#target.source, { kind: 'version', version }, this.#signal);
-    return (await snapshot.totals(this.#signal)).numFiles === 0;
-  }
-
-  async #judgeMapping(
-    state: SyncState,
-    context: TableContext,
-    info: TargetInfo,
-  ): Promise<{
-    readonly change: EpochFacts['mappingChange'];
-    readonly mapping: Mapping;
-    readonly context: TableContext;
-  }> {
-    const mapping = compileFor(context, info);
-    const checkpoint = state.checkpoint;
-    if (checkpoint === null) return { change: 'none', mapping, context };
-    if (checkpoint.mappingFingerprint !== mapping.fingerprint) return { change: 'configuration', mapping, context };
-    if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', mapping, context };
-    const old = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
-    if (keepsExistingDocuments(compileFor(old, info).form, mapping.form)) return { change: 'none', mapping, context };
-    const drift = schemaDrift(old.metadata, context.metadata);
-    const verdict = judgeDrift(drift, context.table.schemaDrift);
-    if (verdict === 'pause') return { change: 'schemaPaused', mapping, context };
-    if (verdict === 'accept') return { change: 'schemaAccepted', mapping, context };
-    const { include, exclude, ...columns } = context.table.columns;
-    const ignored = [...(exclude ?? []), ...(context.table.schemaDrift.added === 'ignore' ? drift.added : [])];
-    const table = {
-      ...context.table,
-      columns:
-        include === undefined
-          ? { ...columns, ...(ignored.length > 0 ? { exclude: ignored } : {}) }
-          : context.table.columns,
-    };
-    const kept = { ...context, table };
-    return { change: 'none', mapping: compileFor(kept, info), context: kept };
-  }
-
   /** Nothing to do for the documents; a configuration that only reads differently is remembered. */
   async #acknowledge(state: SyncState, version: number): Promise<PlanResult> {
     const hash = configurationHash(this.#target.configuration);
@@ -374,57 +187,6 @@ class EpochPlanner {
       );
     }
     return { kind: 'idle', version };
-  }
-
-  /** An empty source is believed after its settle time, and even then held unless configured otherwise. */
-  async #emptySource(
-    state: SyncState,
-    decision: EpochDecision,
-    head: Head,
-    contents: Contents,
-  ): Promise<{ readonly kind: 'go'; readonly hold: Hold | null } | { readonly kind: 'wait'; readonly ms: number }> {
-    const documents = state.checkpoint?.documents ?? 0;
-    const { emptySource, emptySourceSettleSeconds } = this.#target.configuration.guards;
-    const suspicious =
-      documents > 0 && emptySource === 'hold' && decision.kind !== 'verify' && decision.scope === 'all';
-    const mayBeEmpty =
-      contents.tableEmpty ??
-      (contents.estimate.deletes === null
-        ? contents.estimate.rows >= documents
-        : contents.estimate.deletes >= documents);
-    if (!suspicious || !mayBeEmpty) return { kind: 'go', hold: null };
-    const empty = contents.tableEmpty ?? (await this.#isTableEmpty(head.version));
-    if (!empty) {
-      if (state.emptySince !== null)
-        await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince: null }));
-      return { kind: 'go', hold: null };
-    }
-    const since = state.emptySince ?? this.#now;
-    if (state.emptySince === null)
-      await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince: since }));
-    const settled = since + emptySourceSettleSeconds * 1_000;
-    if (this.#now < settled) return { kind: 'wait', ms: Math.min(10_000, settled - this.#now) };
-    return { kind: 'go', hold: guardEmptySource(documents, this.#now) };
-  }
-
-  /** Holds that are known before anything is read; exact delete counts come later, still before the first write. */
-  async #holdOf(state: SyncState, decision: EpochDecision, contents: Contents, version: number): Promise<Hold | null> {
-    if (decision.hold !== null) return { ...decision.hold, since: this.#now };
-    // The same live files would be missing again: the table is damaged, not merely ahead of us.
-    const gone = this.#givenUp;
-    const again = gone !== null && gone.kind !== 'changes' && decision.kind !== 'changes' && gone.to === version;
-    if (again) return this.#failed(this.#input.failure?.message ?? '');
-    const { guards } = this.#target.configuration;
-    if (guards.maxRu === undefined && guards.maxSeconds === undefined) return null;
-    const [last] = await this.#deps.states.history(this.#target.id, 1, this.#signal);
-    const writes =
-      last === undefined ? 0 : last.counts.upserts + last.counts.creates + last.counts.patches + last.counts.deletes;
-    const perRow = last !== undefined && writes > 100 ? last.counts.requestUnits / writes : GUESSED_RU_PER_ROW;
-    const seconds =
-      last !== undefined && last.counts.rows > 1_000
-        ? (contents.estimate.rows / last.counts.rows) * ((last.endedAt - last.startedAt) / 1_000)
-        : null;
-    return guardCost(guards, { ru: contents.estimate.rows * perRow, seconds }, this.#now);
   }
 
   async #claim(planned: SyncState, header: PlanHeader, holdReason: Hold | null): Promise<PlanResult> {
@@ -472,25 +234,9 @@ class EpochPlanner {
 /** Slices side by side: enough to hide latencies, never so many that small tables starve. */
 const WIDTH = 3;
 
-function compileFor(context: TableContext, info: TargetInfo): Mapping {
-  return compileMapping({
-    table: context.table,
-    schema: context.metadata.schema,
-    target: {
-      partitionKeyPaths: info.partitionKeyPaths,
-      kind: info.partitionKeyKind,
-      version: info.partitionKeyVersion,
-    },
-  });
-}
-
 function summaryOf(header: PlanHeader, stages: readonly PlanStage[]): PlanSummary {
   const width = Math.min(WIDTH, Math.max(...stages.map((stage) => stage.chunks), 1));
   return { planId: header.planId, epoch: header.epoch, kind: header.kind, to: header.to, stages, width };
-}
-
-function applyChunks(stages: readonly PlanStage[]): number {
-  return stages.find((stage) => stage.name === 'apply')?.chunks ?? 1;
 }
 
 function heldResult(planId: string, reason: Hold | undefined): PlanResult {

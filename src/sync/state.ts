@@ -332,6 +332,11 @@ export function request(state: SyncState, kind: 'reconcile' | 'verify', by: stri
   return { ...state, request: { kind, by, at: now } };
 }
 
+/** The version from which the next epoch reads: the checkpoint's, or the start of a dirty range. */
+export function dirtyStart(state: SyncState): number | undefined {
+  return state.dirty?.from ?? state.checkpoint?.version;
+}
+
 function currentOf(state: SyncState): CurrentEpoch {
   if (state.current === null) throw new SyncError('epochStale', { problem: `${state.target} has no epoch under way.` });
   return state.current;

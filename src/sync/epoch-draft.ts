@@ -1,0 +1,295 @@
+/** A drafted epoch: what the target needs next, from the log and the container, with nothing claimed or held yet. */
+import { createHash } from 'node:crypto';
+import { splitHashRanges } from '../changes/hash-ranges.ts';
+import { commitPath } from '../delta/log-path.ts';
+import { loadSnapshot } from '../delta/snapshot.ts';
+import { keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
+import { SyncError } from '../shared/errors.ts';
+import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
+import type { EpkRange, TargetInfo } from './document-writer.ts';
+import { guardCost, guardEmptySource } from './guards.ts';
+import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
+import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
+import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
+import { WHOLE } from './plan-sources.ts';
+import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource, type PlanStage } from './plan.ts';
+import { judgeDrift, schemaDrift } from './schema-drift.ts';
+import { compileContext } from './slice-plan.ts';
+import { dirtyStart, type Hold, type SyncState } from './state.ts';
+import { sourceIsGone } from './source-failure.ts';
+import type { SyncDependencies, SyncTarget } from './sync-target.ts';
+import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
+
+/** RU of one write of a document of a kilobyte, for estimates before anything was measured. */
+const GUESSED_RU_PER_ROW = 10;
+
+export interface DraftedEpoch {
+  readonly kind: 'draft';
+  readonly header: PlanHeader;
+  readonly parts: readonly (readonly PlanSource[])[];
+  readonly ranges: readonly EpkRange[];
+  /** What must hold the epoch before anything is read; exact counts of deletes come later, still before the first write. */
+  readonly hold: Hold | null;
+  /** The table has files. */
+  readonly sourceEmpty: boolean;
+}
+
+export type DraftResult =
+  | DraftedEpoch
+  /** The documents are as the head wants them. */
+  | { readonly kind: 'nothing' }
+  /** The table is empty, and not yet for long enough to be believed. */
+  | { readonly kind: 'settling'; readonly ms: number; readonly since: number };
+
+export interface DraftRequest {
+  readonly deps: SyncDependencies;
+  readonly target: SyncTarget;
+  readonly state: SyncState;
+  readonly log: LogObservation;
+  /** Newest version of the table. */
+  readonly newest: number;
+  readonly now: number;
+}
+
+/** Drafts the next epoch. Throws what reading the log and compiling the mapping throw; writes nothing but the context blob. */
+export function draftEpoch(request: DraftRequest, signal: AbortSignal): Promise<DraftResult> {
+  return new EpochDrafter(request, signal).draft();
+}
+
+class EpochDrafter {
+  readonly #deps: SyncDependencies;
+  readonly #target: SyncTarget;
+  readonly #state: SyncState;
+  readonly #log: LogObservation;
+  readonly #newest: number;
+  readonly #now: number;
+  readonly #signal: AbortSignal;
+
+  constructor(request: DraftRequest, signal: AbortSignal) {
+    this.#deps = request.deps;
+    this.#target = request.target;
+    this.#state = request.state;
+    this.#log = request.log;
+    this.#newest = request.newest;
+    this.#now = request.now;
+    this.#signal = signal;
+  }
+
+  async draft(): Promise<DraftResult> {
+    const state = this.#state;
+    const newest = this.#newest;
+    const info = await this.#target.writer.describe(this.#signal);
+    const recreated = await this.#isRecreated();
+    const start = state.checkpoint === null ? await this.#startVersion() : null;
+    const from = dirtyStart(state) ?? (start === null ? null : start - 1);
+    const commitsAvailable = from !== null && hasCommits(this.#log, from, newest);
+    const readable = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
+    const range = readable && from !== null ? await this.#readRange(from) : null;
+    const head = range ?? (await this.#readSnapshot(newest));
+
+    const context: TableContext = {
+      metadata: head.metadata,
+      protocol: head.protocol,
+      table: this.#target.configuration,
+    };
+    const mapped = await this.#judgeMapping(context, info);
+    const facts: EpochFacts = {
+      state,
+      head: head.version,
+      containerRid: info.rid,
+      containerEmpty: state.checkpoint === null ? await this.#isContainerEmpty() : null,
+      recreated,
+      commitsAvailable: range !== null,
+      mappingChange: mapped.change,
+      table: this.#target.configuration,
+      startVersion: start,
+    };
+    const decision = chooseEpoch(facts);
+    if (decision.kind === 'none') return { kind: 'nothing' };
+    const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
+    const contents =
+      decision.kind === 'changes' || whole.snapshot === null
+        ? changeContents(head.sources, this.#deps.sizes)
+        : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal);
+    const empty = await this.#emptySource(decision, head, contents);
+    if (empty.kind === 'settling') return empty;
+
+    const documents = state.checkpoint?.documents ?? 0;
+    const stages = stagesOf({
+      decision,
+      contents,
+      info,
+      table: this.#target.configuration,
+      documents,
+      sizes: this.#deps.sizes,
+    });
+    const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
+    const draft: PlanDraft = {
+      tableId: this.#target.tableId,
+      target: this.#target.id,
+      epoch: state.epoch + 1,
+      kind: decision.kind,
+      from: decision.from,
+      to: head.version,
+      why: decision.why,
+      ...stages,
+      context: contextName,
+      unconditional: decision.unconditional,
+      scope: decision.scope,
+      thenReconcile: decision.thenReconcile,
+      forced: state.forced?.blob ?? null,
+      estimate: contents.estimate,
+      result: {
+        version: head.version,
+        commitEtag: head.commitEtag,
+        commitHash: head.commitHash,
+        commitTimestamp: head.timestamp,
+        tableId: head.metadata.id,
+        configurationHash: configurationHash(this.#target.configuration),
+        mappingFingerprint: mapped.mapping.fingerprint,
+        containerRid: info.rid,
+      },
+    };
+    const cuts = applyChunks(stages.stages);
+    const ranges =
+      draft.chunking === 'ranges' ? splitHashRanges(info.partitions, cuts, info.partitionKeyVersion) : [WHOLE];
+    const parts = draft.chunking === 'single' ? [contents.parts.flat()] : contents.parts;
+    const header: PlanHeader = { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
+    const hold = empty.hold ?? (await this.#holdOf(decision, contents));
+    return { kind: 'draft', header, parts, ranges, hold, sourceEmpty: empty.hold !== null };
+  }
+
+  /** ETags change when a log is copied; only another content makes it another table. */
+  async #isRecreated(): Promise<boolean> {
+    const { checkpoint } = this.#state;
+    if (checkpoint === null) return false;
+    const verdict = compareWithCheckpoint(this.#log, checkpoint);
+    if (verdict !== 'unsure') return verdict === 'recreated';
+    const { bytes } = await this.#target.source.read(commitPath(checkpoint.version), this.#signal);
+    return createHash('sha256').update(bytes).digest('hex') !== checkpoint.commitHash;
+  }
+
+  async #startVersion(): Promise<number | null> {
+    const { start } = this.#target.configuration;
+    if (start === 'snapshot') return null;
+    if ('version' in start) return start.version;
+    const at = await loadSnapshot(
+      this.#target.source,
+      { kind: 'timestamp', timestamp: Date.parse(start.timestamp) },
+      this.#signal,
+    );
+    // Inclusive, as Spark's startingTimestamp: the first commit at or after the time.
+    return at.timestamp === Date.parse(start.timestamp) ? at.version : at.version + 1;
+  }
+
+  async #isContainerEmpty(): Promise<boolean> {
+    let cursor: string | null = null;
+    do {
+      const page = await this.#target.writer.scan(WHOLE, cursor, this.#signal);
+      if (page.documents.length > 0) return false;
+      ({ cursor } = page);
+    } while (cursor !== null);
+    return true;
+  }
+
+  #readSnapshot(version: number): Promise<Head> {
+    return readSnapshotHead(this.#target.source, version, this.#now, this.#signal);
+  }
+
+  /** Null when what the range is made of is gone or contradicts itself: then only both sides can be compared. */
+  async #readRange(from: number): Promise<Head | null> {
+    const { source, configuration } = this.#target;
+    const request = {
+      source,
+      plans: this.#deps.plans,
+      checkpoint: this.#state.checkpoint,
+      from,
+      newest: this.#newest,
+      limits: configuration.limits,
+      now: this.#now,
+    };
+    try {
+      return await readRangeHead(request, this.#signal);
+    } catch (error) {
+      if (this.#state.checkpoint !== null && error instanceof SyncError && sourceIsGone(error.code)) return null;
+      throw error;
+    }
+  }
+
+  async #isTableEmpty(version: number): Promise<boolean> {
+    const snapshot = await loadSnapshot(this.#target.source, { kind: 'version', version }, this.#signal);
+    return (await snapshot.totals(this.#signal)).numFiles === 0;
+  }
+
+  async #judgeMapping(
+    context: TableContext,
+    info: TargetInfo,
+  ): Promise<{
+    readonly change: EpochFacts['mappingChange'];
+    readonly mapping: Mapping;
+    readonly context: TableContext;
+  }> {
+    const mapping = compileContext(context, info);
+    const { checkpoint } = this.#state;
+    if (checkpoint === null) return { change: 'none', mapping, context };
+    if (checkpoint.mappingFingerprint !== mapping.fingerprint) return { change: 'configuration', mapping, context };
+    if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', mapping, context };
+    const old = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
+    if (keepsExistingDocuments(compileContext(old, info).form, mapping.form))
+      return { change: 'none', mapping, context };
+    const drift = schemaDrift(old.metadata, context.metadata);
+    const verdict = judgeDrift(drift, context.table.schemaDrift);
+    if (verdict === 'pause') return { change: 'schemaPaused', mapping, context };
+    if (verdict === 'accept') return { change: 'schemaAccepted', mapping, context };
+    const { include, exclude, ...columns } = context.table.columns;
+    const ignored = [...(exclude ?? []), ...(context.table.schemaDrift.added === 'ignore' ? drift.added : [])];
+    const table = {
+      ...context.table,
+      columns:
+        include === undefined
+          ? { ...columns, ...(ignored.length > 0 ? { exclude: ignored } : {}) }
+          : context.table.columns,
+    };
+    const kept = { ...context, table };
+    return { change: 'none', mapping: compileContext(kept, info), context: kept };
+  }
+
+  /** An empty source is believed after its settle time, and even then held unless configured otherwise. */
+  async #emptySource(
+    decision: EpochDecision,
+    head: Head,
+    contents: Contents,
+  ): Promise<{ readonly kind: 'go'; readonly hold: Hold | null } | Extract<DraftResult, { kind: 'settling' }>> {
+    const documents = this.#state.checkpoint?.documents ?? 0;
+    const { emptySource, emptySourceSettleSeconds } = this.#target.configuration.guards;
+    const suspicious =
+      documents > 0 && emptySource === 'hold' && decision.kind !== 'verify' && decision.scope === 'all';
+    const deletes = contents.estimate.deletes ?? contents.estimate.rows;
+    if (!suspicious || !(contents.tableEmpty ?? deletes >= documents)) return { kind: 'go', hold: null };
+    if (!(contents.tableEmpty ?? (await this.#isTableEmpty(head.version)))) return { kind: 'go', hold: null };
+    const since = this.#state.emptySince ?? this.#now;
+    const settled = since + emptySourceSettleSeconds * 1_000;
+    if (this.#now < settled) return { kind: 'settling', ms: Math.min(10_000, settled - this.#now), since };
+    return { kind: 'go', hold: guardEmptySource(documents, this.#now) };
+  }
+
+  /** Holds that are known before anything is read; exact delete counts come later, still before the first write. */
+  async #holdOf(decision: EpochDecision, contents: Contents): Promise<Hold | null> {
+    if (decision.hold !== null) return { ...decision.hold, since: this.#now };
+    const { guards } = this.#target.configuration;
+    if (guards.maxRu === undefined && guards.maxSeconds === undefined) return null;
+    const [last] = await this.#deps.states.history(this.#target.id, 1, this.#signal);
+    const writes =
+      last === undefined ? 0 : last.counts.upserts + last.counts.creates + last.counts.patches + last.counts.deletes;
+    const perRow = last !== undefined && writes > 100 ? last.counts.requestUnits / writes : GUESSED_RU_PER_ROW;
+    const seconds =
+      last !== undefined && last.counts.rows > 1_000
+        ? (contents.estimate.rows / last.counts.rows) * ((last.endedAt - last.startedAt) / 1_000)
+        : null;
+    return guardCost(guards, { ru: contents.estimate.rows * perRow, seconds }, this.#now);
+  }
+}
+
+function applyChunks(stages: readonly PlanStage[]): number {
+  return stages.find((stage) => stage.name === 'apply')?.chunks ?? 1;
+}
