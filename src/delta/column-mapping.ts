@@ -15,7 +15,8 @@ const ID = 'delta.columnMapping.id';
  * table feature is honoured: files were written with it, and the alternative reads nothing but nulls.
  */
 export function columnMappingMode(metadata: Pick<Metadata, 'configuration'>, protocol?: Protocol): ColumnMappingMode {
-  const mode = metadata.configuration['delta.columnMapping.mode'];
+  // Delta compares modes without regard to case.
+  const mode = metadata.configuration['delta.columnMapping.mode']?.toLowerCase();
   if (mode === undefined || mode === 'none') return 'none';
   if (mode !== 'name' && mode !== 'id') {
     throw new SyncError('unsupportedFeature', {

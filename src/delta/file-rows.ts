@@ -180,6 +180,7 @@ export async function* readColumns(
   const chosen = await selectionOf(store, selection, signal);
   if (chosen === 'none') return;
   const file = await openDataFile(store, path, signal);
+  if (layout.columnMapping === 'id') assertFieldIds(file, path);
   const startRow = options.startRow ?? 0;
   const rowGroups = file.rowGroups
     .map((group, index) => ({ group, index }))
@@ -214,6 +215,17 @@ async function openDataFile(store: LogStore, path: string, signal: AbortSignal |
       cause: error,
     });
   }
+}
+
+/** Without ids no column would be found, and every value would be null. */
+function assertFieldIds(file: ParquetFile, path: string): void {
+  const { children } = file.schema;
+  if (children.length === 0 || children.some((field) => field.fieldId !== undefined)) return;
+  throw new SyncError('dataFileDamaged', {
+    problem: `The data file ${JSON.stringify(path)} has no Parquet field ids.`,
+    reason: 'Column mapping is by id, so its columns cannot be told apart.',
+    remedy: 'Rewrite the file with the engine that writes the table.',
+  });
 }
 
 function isWanted(

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { loadSnapshot } from '../../src/delta/snapshot.ts';
 import type { DataType, Row } from '../../src/delta/schema.ts';
 import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
 import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
+import { parquetBytes } from '../support/parquet-rows.ts';
 import { dice } from '../support/random-history.ts';
 import { tableRows } from '../support/read-table.ts';
 import { primitives } from '../support/writer-columns.ts';
@@ -147,6 +148,16 @@ describe('rows of a file', () => {
       ];
       expect(rows.toSorted((x, y) => Number(x['a']) - Number(y['a']))).toEqual(expected);
     }
+  });
+
+  it('are refused when columns are mapped by id and the file has no ids', async () => {
+    const columns = primitives({ id: 'long' });
+    const writer = await make({ columns, columnMapping: 'id' });
+    await writer.insert([{ id: 1 }]);
+    const { store, files } = await open(writer);
+    const fields = columns.map((column) => ({ ...column, nullable: true, metadata: {} }));
+    await writeFile(join(writer.folder, files[0]!.path), parquetBytes(fields, [{ id: 1 }]));
+    await expect(tableRows(store)).rejects.toMatchObject({ code: 'dataFileDamaged' });
   });
 
   it('of older files are widened', async () => {
