@@ -9,6 +9,9 @@ import { applyPatch, parsePatch } from './patch.ts';
 import type { RequestUnitModel } from './request-units.ts';
 import { Refusal, badRequest } from './refusal.ts';
 
+/** Writes to a partition of a container with a time to live between two searches for expired documents. */
+const SWEEP_WRITES = 1024;
+
 export const OPERATION_KINDS = ['Create', 'Upsert', 'Replace', 'Read', 'Delete', 'Patch'] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
@@ -217,6 +220,9 @@ function store(
       return refused(context, 409, 'Unique index constraint violation.');
     }
   }
+  if (container.definition.defaultTtl !== undefined && partition.lsn % SWEEP_WRITES === 0) {
+    sweep(context, container, partition, existing);
+  }
   const item = new Item(
     form.id,
     existing?.pk ?? operation.pk,
@@ -241,6 +247,13 @@ function store(
     return { status: 201, charge: model.write(form.size) + model.perInsertedTerm * form.terms, item };
   const changed = before === undefined ? 0 : container.definition.terms.changes(before, body);
   return { status: 200, charge: 2 * model.write(form.size) + model.perChangedTerm * changed, item };
+}
+
+/** Removes what has expired and nobody asked for since; `spared` is about to be replaced. */
+function sweep(context: WriteContext, container: Container, partition: Partition, spared: Item | undefined): void {
+  for (const item of partition.all()) {
+    if (item !== spared && !container.visible(item, context.now)) drop(context, container, partition, item);
+  }
 }
 
 /** The version to be replaced, parsed; undefined when its text is the new one's, so nothing differs. */

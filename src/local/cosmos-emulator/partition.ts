@@ -59,8 +59,10 @@ export class Partition {
 
   /** Every stored document, in order of creation. */
   all(): IterableIterator<Item> {
-    // Between requests, so at any time but inside an atomic batch, no entry is undefined.
-    return this.items.values() as IterableIterator<Item>;
+    // Only an atomic batch leaves undefined entries, and only until it ends.
+    return this.undo === undefined
+      ? (this.items.values() as IterableIterator<Item>)
+      : [...this.items.values()].filter((item) => item !== undefined).values();
   }
 
   /** The documents of one logical partition, in order of creation. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { raw, running, statusOf, type NewContainer } from './client.ts';
+import { batchHeaders, raw, running, statusOf, type NewContainer } from './client.ts';
 
 const key = (...values: readonly unknown[]): Record<string, string> => ({
   'x-ms-documentdb-partitionkey': JSON.stringify(values),
@@ -223,6 +223,28 @@ describe('time to live', () => {
     expect(await statusOf(container.items.create({ id: 'default', pk: 'p' }))).toBe(201);
     run.emulator.advanceClock(200_000);
     expect((await container.items.readAll().fetchAll()).resources.map((one) => one.id)).toEqual(['never']);
+  });
+
+  it('lets go of expired documents that nobody asks for', async () => {
+    await using run = await running();
+    const container = await run.container({ id: 'c', partitionKey: '/pk', defaultTtl: 1 });
+    const write = async (from: number): Promise<void> => {
+      for (let batch = from; batch < from + 11; batch++) {
+        const body = Array.from({ length: 100 }, (_, n) => ({
+          operationType: 'Create',
+          partitionKey: '["p"]',
+          resourceBody: { id: `${batch}-${n}`, pk: 'p' },
+        }));
+        await raw(run.emulator, 'POST', '/dbs/db/colls/c/docs', { body, headers: batchHeaders('0') });
+      }
+    };
+    await write(0);
+    run.emulator.advanceClock(5000);
+    const before = (await container.item('x', 'p').read()).headers['lsn'];
+    await write(100);
+    // Each removal is a write of its own to the log: 1,100 creates and as many removals.
+    expect(Number((await container.item('x', 'p').read()).headers['lsn']) - Number(before)).toBe(2200);
+    expect((await container.items.query('SELECT VALUE COUNT(1) FROM c').fetchAll()).resources).toEqual([1100]);
   });
 
   it('means nothing in a container without it, but is checked all the same', async () => {
