@@ -183,6 +183,8 @@ class Run {
       return;
     }
     if (event.kind === 'budget') {
+      // Before the first use there is nothing to change: the operator would be told so.
+      if (this.#service.document === null) return;
       this.#budgets.push({ at: this.time.now, ruPerSecond: event.ruPerSecond });
       this.#service.changeBudget(event.ruPerSecond * 100);
       return;
