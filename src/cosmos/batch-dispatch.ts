@@ -260,11 +260,11 @@ export class BatchDispatch<T extends BatchOperation> {
 
   /** False when the operation's time is over; it is ended then. */
   #mayResend(item: BatchItem<T>, delayMs: number): boolean {
-    const now = this.#context.clock.monotonic();
-    if (now + delayMs < item.deadline) return true;
+    const next = this.#context.clock.monotonic() + delayMs;
+    if (next < item.deadline) return true;
     this.#listener.ended(item, { status: 'failed', reason: 'retriesUsedUp' });
     // Not this operation's bad luck: the service has not understood anything for as long.
-    if (now - Math.max(this.#understoodAt, this.#startedAt) >= this.#context.retryForMs) {
+    if (next - Math.max(this.#understoodAt, this.#startedAt) >= this.#context.retryForMs) {
       const reason = item.statusCode === 0 ? 'no answer' : `${item.statusCode}/${item.subStatus}`;
       this.#listener.failed(deliveryError(reason, this.#context.gateway.name));
     }

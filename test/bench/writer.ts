@@ -196,11 +196,11 @@ const { values: args } = parseArgs({
 });
 
 /** Starts this file in another role; `first` is what it sends first. */
-async function spawn<T>(
+async function spawn(
   extra: readonly string[],
-): Promise<{ readonly first: T; readonly ask: (message: object) => Promise<unknown>; readonly end: () => void }> {
+): Promise<{ readonly first: unknown; readonly ask: (message: object) => Promise<unknown>; readonly end: () => void }> {
   const child = fork(fileURLToPath(import.meta.url), extra);
-  const [first] = (await once(child, 'message')) as [T];
+  const [first] = (await once(child, 'message')) as [unknown];
   const ask = async (message: object): Promise<unknown> => {
     child.send(message);
     const [answer] = (await once(child, 'message')) as [unknown];
@@ -222,7 +222,9 @@ async function serve(): Promise<void> {
   await client
     .database(DATABASE)
     .containers.create({ id: CONTAINER, partitionKey, indexingPolicy: { automatic: false, indexingMode: 'none' } });
-  await client.database(DATABASE).containers.create({ id: 'leases', partitionKey: { paths: ['/id'], version: 2 } });
+  await client
+    .database(DATABASE)
+    .containers.create({ id: 'leases', partitionKey: { ...partitionKey, paths: ['/id'] } });
   process.on('message', (message: { readonly ruPerSecond?: number }) => {
     if (message.ruPerSecond === undefined) {
       const seconds = emulator.counters.perSecond().filter(({ container }) => container === CONTAINER);
@@ -240,15 +242,16 @@ async function serve(): Promise<void> {
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 async function main(): Promise<void> {
-  const service = await spawn<Served>(['--role', 'service']);
-  const { endpoint, key } = service.first;
+  const service = await spawn(['--role', 'service']);
+  const { endpoint, key } = service.first as Served;
   const rates = new Map<string, number>();
   print('1 KB documents, 4 partitions, http, emulator in its own process; upserts of existing documents');
   for (const mode of Object.keys(MODES)) {
     const documents = COUNTS[mode] ?? 50_000;
     const extra = ['--role', 'client', '--mode', mode, '--endpoint', endpoint, '--key', key];
-    const { first, end } = await spawn<Figures>([...extra, '--documents', String(documents)]);
-    end();
+    const child = await spawn([...extra, '--documents', String(documents)]);
+    const first = child.first as Figures;
+    child.end();
     const { seconds, cpuSeconds, rssStartMb, rssMb } = first;
     rates.set(mode, documents / cpuSeconds);
     print(
@@ -269,8 +272,9 @@ async function budgetPart(ask: (message: object) => Promise<unknown>, endpoint: 
   print(`\nThe service allows ${BUDGET} RU/s, all of it the budget`);
   for (const role of ['lease', 'execute']) {
     await ask({ ruPerSecond: BUDGET });
-    const { first, end } = await spawn<BudgetFigures>(['--role', role, '--endpoint', endpoint, '--key', key]);
-    end();
+    const child = await spawn(['--role', role, '--endpoint', endpoint, '--key', key]);
+    const first = child.first as BudgetFigures;
+    child.end();
     const counts = (await ask({})) as readonly SecondCount[];
     const bySecond = new Map<number, number>();
     for (const { second, requestUnits } of counts) bySecond.set(second, (bySecond.get(second) ?? 0) + requestUnits);

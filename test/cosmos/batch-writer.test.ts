@@ -1,0 +1,394 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RuLimiter, RuReservation } from '../../src/cosmos/ru-limiter.ts';
+import { unlimited } from '../../src/cosmos/ru-limiter.ts';
+import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
+import { openCosmosAccount } from '../../src/cosmos/cosmos-account.ts';
+import type { Operation } from '../../src/sync/document-writer.ts';
+import { scaledClock } from '../support/scaled-clock.ts';
+import {
+  CONTAINER,
+  DATABASE,
+  identityOf,
+  openWriterTarget,
+  pagesOf,
+  tally,
+  upsert,
+  writeAll,
+  type WriterTarget,
+} from '../support/writer-target.ts';
+
+const never = new AbortController().signal;
+const anyBatch = { kind: 'batch' } as const;
+
+let target: WriterTarget | undefined;
+async function open(...args: Parameters<typeof openWriterTarget>): Promise<WriterTarget> {
+  target = await openWriterTarget(...args);
+  return target;
+}
+afterEach(async () => {
+  await target?.close();
+  target = undefined;
+});
+
+function products(count: number, categories = 50): readonly Operation[] {
+  return Array.from({ length: count }, (_, n) => upsert(`p${n}`, `category ${n % categories}`, { price: n }));
+}
+
+describe('batches', () => {
+  it('are filled by physical partition, whatever the order of the operations', async () => {
+    const { emulator, writer } = await open({ partitions: 4 });
+    const batchWriter = await writer();
+    expect(tally(await writeAll(batchWriter, [products(2_000)]))).toEqual({ applied: 2_000 });
+    // 20 full batches, and at most two that are not full for each of the 4 partitions.
+    expect(batchWriter.counters.requests).toBeLessThanOrEqual(28);
+    expect(emulator.counters.total().statuses['410/1002']).toBeUndefined();
+  });
+
+  it('wait for one another when pages are small, instead of going out nearly empty', async () => {
+    const { writer } = await open({ partitions: 1 });
+    const batchWriter = await writer();
+    const pages = products(1_000).map((operation) => [operation]);
+    expect(tally(await writeAll(batchWriter, pages))).toEqual({ applied: 1_000 });
+    expect(batchWriter.counters.requests).toBeLessThan(100);
+  });
+
+  it('stay within what the limiter lets one request cost, but hold at least one operation', async () => {
+    const { writer } = await open({ partitions: 1 });
+    const asked: number[] = [];
+    const limiter: RuLimiter = {
+      ...unlimited,
+      batchRu: () => 30,
+      reserve: (request, signal) => {
+        asked.push(request.operations);
+        return unlimited.reserve(request, signal);
+      },
+    };
+    const large = upsert('large', 'c', { text: 'x'.repeat(400_000) });
+    expect(tally(await writeAll(await writer({ limiter }), [[...products(200), large]]))).toEqual({ applied: 201 });
+    expect(Math.max(...asked)).toBeLessThanOrEqual(6);
+    expect(asked.reduce((sum, operations) => sum + operations, 0)).toBe(201);
+  });
+
+  it('charge what the service charged, once', async () => {
+    const { emulator, writer } = await open({ partitions: 2 });
+    emulator.counters.reset();
+    const batchWriter = await writer();
+    const outcomes = await writeAll(batchWriter, [products(300)]);
+    const charged = outcomes.reduce((sum, { requestUnits }) => sum + requestUnits, 0);
+    expect(charged).toBeCloseTo(emulator.counters.total().requestUnits, 3);
+    expect(batchWriter.counters.requestUnits).toBeCloseTo(charged, 3);
+  });
+});
+
+describe('operations end by kind', () => {
+  it('create, delete, replace and patch tell whether their condition held', async () => {
+    const { writer } = await open();
+    const batchWriter = await writer();
+    const a = identityOf('a', 'c');
+    const b = identityOf('b', 'c');
+    await writeAll(batchWriter, [[upsert('a', 'c')]]);
+    const document = { id: 'a', category: 'c', n: 1 };
+    const [stored] = (await batchWriter.read([a], never)).documents;
+    const outcomes = await writeAll(batchWriter, [
+      [
+        { kind: 'create', identity: a, document },
+        { kind: 'replace', identity: a, document, ifMatch: '"stale"' },
+        { kind: 'delete', identity: a, ifMatch: '"stale"' },
+        { kind: 'replace', identity: a, document, ifMatch: stored?.etag ?? '' },
+        { kind: 'patch', identity: a, steps: [{ op: 'set', path: '/n', value: 2 }] },
+        { kind: 'patch', identity: b, steps: [{ op: 'set', path: '/n', value: 2 }] },
+        { kind: 'replace', identity: b, document: { id: 'b', category: 'c' }, ifMatch: '"any"' },
+        { kind: 'delete', identity: b },
+      ],
+    ]);
+    expect(
+      outcomes.map(({ operation, status }) => `${operation.identity.id} ${operation.kind} ${status}`).toSorted(),
+    ).toEqual([
+      'a create exists',
+      'a delete changed',
+      'a patch applied',
+      'a replace applied',
+      'a replace changed',
+      'b delete applied',
+      'b patch missing',
+      'b replace missing',
+    ]);
+    expect((await batchWriter.read([a, b], never)).documents.map((found) => found.document)).toEqual([
+      { ...document, n: 2 },
+    ]);
+  });
+
+  it('a value that must be unique is free again after the deletes of the same call', async () => {
+    const { writer } = await open({ partitions: 1 }, { uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/sku'] }] } });
+    const batchWriter = await writer();
+    await writeAll(batchWriter, [[upsert('old', 'c', { sku: 1 }), upsert('holder', 'c', { sku: 9 })]]);
+    const outcomes = await writeAll(batchWriter, [
+      [upsert('new', 'c', { sku: 1 }), upsert('taken', 'c', { sku: 9 })],
+      [{ kind: 'delete', identity: identityOf('old', 'c') }],
+    ]);
+    const ends = outcomes.map(({ operation, status, reason }) => `${operation.identity.id} ${status} ${reason ?? ''}`);
+    expect(ends.toSorted()).toEqual(['new applied ', 'old applied ', 'taken rejected uniqueKey']);
+  });
+
+  it('several operations on one identity are done in order, even when the first ones get lost', async () => {
+    const { emulator, writer } = await open();
+    const batchWriter = await writer({ clock: scaledClock(20) });
+    emulator.faults.add({ match: anyBatch, times: 2, action: { kind: 'reset', when: 'before' } });
+    emulator.faults.add({ match: anyBatch, skip: 2, times: 2, action: { kind: 'answer', status: 503 } });
+    const page = Array.from({ length: 300 }, (_, n) => upsert('same', 'c', { n }));
+    expect(tally(await writeAll(batchWriter, [page]))).toEqual({ applied: 300 });
+    const { documents } = await batchWriter.read([identityOf('same', 'c')], never);
+    expect(documents[0]?.document['n']).toBe(299);
+  });
+});
+
+describe('rows at fault', () => {
+  it.each<[string, Operation]>([
+    ['idEmpty', upsert('', 'c')],
+    ['idForbiddenCharacter', upsert('a/b', 'c')],
+    ['idForbiddenCharacter', upsert('a\\b', 'c')],
+    ['idForbiddenCharacter', upsert('a?b', 'c')],
+    ['idForbiddenCharacter', upsert('a#b', 'c')],
+    ['idTooLong', upsert('é'.repeat(512), 'c')],
+    ['idNotUnicode', upsert('\ud800', 'c')],
+    ['idDiffers', { kind: 'upsert', identity: identityOf('a', 'c'), document: { id: 'b' } }],
+    ['partitionKeyTooLong', upsert('a', 'k'.repeat(2_049))],
+    ['partitionKeyLevels', { kind: 'delete', identity: { id: 'a', partitionKey: ['x', 'y'], epk: '00' } }],
+    ['documentTooLarge', upsert('a', 'c', { text: 'x'.repeat(2_100_000) })],
+    ['nestedTooDeep', upsert('a', 'c', { deep: JSON.parse(`${'['.repeat(128)}${']'.repeat(128)}`) as [] })],
+    [
+      'tooManyPatchSteps',
+      {
+        kind: 'patch',
+        identity: identityOf('a', 'c'),
+        steps: Array.from({ length: 11 }, (_, n) => ({ op: 'set', path: `/f${n}`, value: n }) as const),
+      },
+    ],
+  ])('%s is rejected without being sent, and its neighbours are written', async (reason, bad) => {
+    const { emulator, writer } = await open();
+    const outcomes = await writeAll(await writer(), [[upsert('before', 'c'), bad, upsert('after', 'c')]]);
+    expect(outcomes.find(({ operation }) => operation === bad)).toMatchObject({
+      status: 'rejected',
+      reason,
+      attempts: 0,
+    });
+    expect(tally(outcomes)).toEqual({ applied: 2, rejected: 1 });
+    expect(emulator.counters.total().statuses['400/0']).toBeUndefined();
+  });
+
+  it('the largest rows that are allowed are written', async () => {
+    const { writer } = await open();
+    const deep = JSON.parse(`${'['.repeat(127)}${']'.repeat(127)}`) as [];
+    const rows = [upsert('x'.repeat(1_023), 'c'), upsert('a', 'k'.repeat(2_048)), upsert('deep', 'c', { deep })];
+    expect(tally(await writeAll(await writer(), [rows]))).toEqual({ applied: 3 });
+  });
+
+  it('a row that poisons its whole batch is found and rejected alone', async () => {
+    const service = await poisonedService();
+    try {
+      const account = await openCosmosAccount({ endpoint: service.endpoint, identity: { kind: 'key', key: 'a2V5' } });
+      const writer = openDocumentWriter({ account, database: 'd', container: 'c', limiter: unlimited });
+      const page = products(300).with(123, upsert('poison', 'category 1'));
+      const outcomes = await writeAll(writer, [page]);
+      expect(tally(outcomes)).toEqual({ applied: 299, rejected: 1 });
+      expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+        operation: { identity: { id: 'poison' } },
+        reason: 'badRequest',
+        statusCode: 400,
+      });
+      expect(service.requests()).toBeLessThan(30);
+      account.close();
+    } finally {
+      service.close();
+    }
+  });
+
+  it('a service that refuses everything fails the call instead of rejecting every row', async () => {
+    const { emulator, writer } = await open();
+    emulator.faults.add({ match: anyBatch, times: 10_000, action: { kind: 'answer', status: 400 } });
+    const outcomes: string[] = [];
+    await expect(async () => {
+      for await (const some of (await writer()).write(pagesOf([products(2_000)]), never)) {
+        outcomes.push(...some.map(({ status }) => status));
+      }
+    }).rejects.toMatchObject({ code: 'targetRejects' });
+    expect(outcomes).toHaveLength(2_000);
+    expect(outcomes.filter((status) => status === 'rejected').length).toBeLessThan(30);
+  });
+});
+
+describe('partitions', () => {
+  it('that split in the middle of 20,000 operations are followed', async () => {
+    const { emulator, writer } = await open({ partitions: 2 });
+    let batches = 0;
+    emulator.faults.add({
+      match: anyBatch,
+      when: () => {
+        batches++;
+        if (batches === 10) emulator.split(DATABASE, CONTAINER, '0');
+        if (batches === 60) emulator.split(DATABASE, CONTAINER, '3');
+        return false;
+      },
+      action: { kind: 'staleRanges' },
+    });
+    emulator.faults.add({ match: { kind: 'ranges' }, skip: 1, times: 3, action: { kind: 'staleRanges' } });
+    const batchWriter = await writer();
+    const all = products(20_000, 999);
+    const pages = Array.from({ length: 20 }, (_, page) => all.slice(page * 1_000, (page + 1) * 1_000));
+    expect(tally(await writeAll(batchWriter, pages))).toEqual({ applied: 20_000 });
+    expect(batchWriter.counters.moved).toBeGreaterThan(0);
+    expect((await batchWriter.describe(never)).partitions).toHaveLength(4);
+  });
+
+  it.each([1000, 1002, 1007, 1008])('that answer 410/%i and keep their id are tried again', async (substatus) => {
+    const { emulator, writer } = await open();
+    emulator.faults.add({ match: anyBatch, times: 2, action: { kind: 'answer', status: 410, substatus } });
+    const batchWriter = await writer({ clock: scaledClock(20) });
+    expect(tally(await writeAll(batchWriter, [products(500)]))).toEqual({ applied: 500 });
+  });
+
+  it('of a container that was dropped and created again are not written to', async () => {
+    const { client, emulator, writer } = await open();
+    const batchWriter = await writer();
+    await batchWriter.describe(never);
+    const container = client.database(DATABASE).container(CONTAINER);
+    await container.delete();
+    await client.database(DATABASE).containers.create({ id: CONTAINER, partitionKey: { paths: ['/category'] } });
+    emulator.faults.add({ match: anyBatch, action: { kind: 'answer', status: 410, substatus: 1000 } });
+    await expect(writeAll(batchWriter, [products(10)])).rejects.toMatchObject({ code: 'targetReplaced' });
+  });
+});
+
+describe('stopping', () => {
+  it('an abort ends the writing; what was not sent is failed', async () => {
+    const { writer } = await open({ partitions: 2 });
+    const stop = new AbortController();
+    const source = async function* (): AsyncGenerator<readonly Operation[], void, undefined> {
+      for (let page = 0; page < 1_000; page++) {
+        if (page === 3) stop.abort();
+        yield products(1_000).map((operation) => operation);
+      }
+    };
+    const outcomes = [];
+    for await (const some of (await writer()).write(source(), stop.signal)) outcomes.push(...some);
+    expect(outcomes).toHaveLength(4_000);
+    const failed = outcomes.filter(({ status }) => status === 'failed');
+    expect(failed.length).toBeGreaterThanOrEqual(1_000);
+    expect(failed.every(({ reason, attempts }) => reason === 'stopped' && attempts === 0)).toBe(true);
+  });
+
+  it('a request whose grant ended while it waited for a socket is never sent', async () => {
+    const { emulator, writer } = await open();
+    const ended: string[] = [];
+    let grants = 0;
+    const limiter: RuLimiter = {
+      ...unlimited,
+      reserve: () => Promise.resolve(++grants <= 3 ? expiredReservation(ended) : freeReservation(ended)),
+    };
+    emulator.counters.reset();
+    expect(tally(await writeAll(await writer({ limiter }), [[upsert('a', 'c')]]))).toEqual({ applied: 1 });
+    expect(ended).toEqual(['release', 'release', 'release', 'settle']);
+    expect(emulator.counters.total().operations).toBe(1);
+  });
+
+  it('a limiter that refuses fails the call and reports every operation', async () => {
+    const { writer } = await open();
+    const limiter: RuLimiter = { ...unlimited, reserve: () => Promise.reject(new Error('no lease')) };
+    const statuses: string[] = [];
+    await expect(async () => {
+      for await (const some of (await writer({ limiter })).write(pagesOf([products(50)]), never)) {
+        statuses.push(...some.map(({ status }) => status));
+      }
+    }).rejects.toThrow(/no lease/);
+    expect(statuses).toEqual(Array.from({ length: 50 }, () => 'failed'));
+  });
+});
+
+describe('lost answers', () => {
+  it('are repeated and marked as ambiguous', async () => {
+    const { emulator, writer } = await open();
+    emulator.faults.add({ match: anyBatch, action: { kind: 'reset', when: 'after' } });
+    const [outcome] = await writeAll(await writer(), [
+      [{ kind: 'create', identity: identityOf('a', 'c'), document: { id: 'a', category: 'c' } }],
+    ]);
+    // The first attempt did it; nobody can know that from the second one's answer.
+    expect(outcome).toMatchObject({ status: 'exists', ambiguous: true, attempts: 2 });
+  });
+
+  it('are noticed within the deadline of a request', async () => {
+    const { emulator, writer } = await open();
+    emulator.faults.add({ match: anyBatch, action: { kind: 'delay', ms: 60_000 } });
+    const clock = scaledClock(50);
+    const account = await openCosmosAccount(
+      { endpoint: emulator.endpoint, identity: { kind: 'key', key: emulator.key } },
+      { ...clock, now: () => Date.now() },
+    );
+    const [outcome] = await writeAll(await writer({ clock, account }), [[upsert('a', 'c')]]);
+    expect(outcome).toMatchObject({ status: 'applied', ambiguous: true, attempts: 2 });
+    account.close();
+  });
+
+  it('of a service that is gone fail the call when retries are used up', async () => {
+    const opened = await open();
+    const batchWriter = await opened.writer({ retryForMs: 300 });
+    await batchWriter.describe(never);
+    await opened.emulator.close();
+    const statuses: string[] = [];
+    await expect(async () => {
+      for await (const some of batchWriter.write(pagesOf([products(50)]), never)) {
+        statuses.push(...some.map(({ status }) => status));
+      }
+    }).rejects.toMatchObject({ code: 'targetUnavailable', retryable: true });
+    expect(statuses).toEqual(Array.from({ length: 50 }, () => 'failed'));
+  });
+});
+
+function freeReservation(ended: string[]): RuReservation {
+  return {
+    expired: never,
+    settle: () => ended.push('settle'),
+    lost: () => ended.push('lost'),
+    release: () => ended.push('release'),
+  };
+}
+
+function expiredReservation(ended: string[]): RuReservation {
+  return { ...freeReservation(ended), expired: AbortSignal.abort() };
+}
+
+/** A service with one partition that answers a batch holding the id `poison` with one 400 for all. */
+async function poisonedService(): Promise<{ endpoint: string; requests: () => number; close: () => void }> {
+  let requests = 0;
+  const ranges = [{ id: '0', minInclusive: '', maxExclusive: 'FF', throughputFraction: 1, parents: [] }];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const answer = (status: number, body: unknown): void => {
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      };
+      if (request.url === '/') answer(200, { writableLocations: [] });
+      else if (request.url?.endsWith('/pkranges') === true) answer(200, { _rid: 'r', PartitionKeyRanges: ranges });
+      else if (request.method === 'GET')
+        answer(200, { _rid: 'r', partitionKey: { paths: ['/category'], kind: 'Hash', version: 2 } });
+      else {
+        requests++;
+        const operations = JSON.parse(Buffer.concat(chunks).toString()) as { resourceBody: { id: string } }[];
+        const poisoned = operations.some(({ resourceBody }) => resourceBody.id === 'poison');
+        if (poisoned) answer(400, { code: 'BadRequest', message: 'Partition key is too long.' });
+        else
+          answer(
+            200,
+            operations.map(() => ({ statusCode: 201, requestCharge: 5 })),
+          );
+      }
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: `http://127.0.0.1:${port}/`, requests: () => requests, close: () => server.close() };
+}
