@@ -144,6 +144,8 @@ const CATALOGUE = {
     remedy: 'Ask for a resync, which compares the table itself.',
   },
   // epochs
+  appUnavailable: { class: 'failed', retryable: true, remedy: 'Check the address and that the app runs.' },
+  appRefused: { class: 'failed', retryable: false, remedy: 'Give a function key of the app.' },
   epochStale: { class: 'failed', retryable: false, remedy: 'Nothing is to be done: another epoch took over.' },
   stateContended: { class: 'failed', retryable: true, remedy: 'Run it again.' },
   writeFailed: {

@@ -3,7 +3,7 @@ import { identityHash, type Identity } from '../documents/document.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { CompleteInput, CompleteResult } from './next-step.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
-import { transition, type LedgerEntry, type OperationCounts } from './state-store.ts';
+import { transition, type LedgerEntry, type OperationCounts, type VerifyReport } from './state-store.ts';
 import { complete, request, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';
 
@@ -21,7 +21,8 @@ export async function completeEpoch(
     if (isDone(before, header)) return { kind: 'ok', version: header.result.version };
     const forced = await forcedAfter(deps, header, before.forced, signal);
     // The ledger line first: a repeat before the transition writes the same line again, one after it finds the epoch done.
-    const entry = ledgerEntry(header, before.current, input.counts, now);
+    const report = header.kind === 'verify' ? await verifyReport(deps, header, input.counts, signal) : null;
+    const entry = ledgerEntry(header, before.current, input.counts, report, now);
     await deps.states.record(entry, signal);
     await transition(
       deps.states,
@@ -81,6 +82,26 @@ async function forcedAfter(
   return { blob, count: identities.size, due: touched };
 }
 
+/** Identities named in a ledger line at most. */
+const SAMPLES = 20;
+
+/** What the chunks of a verification left behind, as one report. */
+async function verifyReport(
+  deps: SyncDependencies,
+  header: PlanHeader,
+  counts: OperationCounts,
+  signal: AbortSignal,
+): Promise<VerifyReport> {
+  const samples: VerifyReport['samples'][number][] = [];
+  for await (const name of deps.plans.list(`${planFolder(header.target, header.planId)}/differences-`, signal)) {
+    if (samples.length >= SAMPLES) break;
+    samples.push(
+      ...((await readJson(deps.plans, name, signal)) as VerifyReport['samples']).slice(0, SAMPLES - samples.length),
+    );
+  }
+  return { equal: counts.skipped, missing: counts.creates, different: counts.upserts, extra: counts.deletes, samples };
+}
+
 function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint {
   const before = state.checkpoint;
   if (header.kind === 'verify' && before !== null) return { ...before, epoch: header.epoch };
@@ -97,6 +118,7 @@ function ledgerEntry(
   header: PlanHeader,
   finished: CurrentEpoch | null,
   counts: OperationCounts,
+  report: VerifyReport | null,
   now: number,
 ): LedgerEntry {
   return {
@@ -111,6 +133,7 @@ function ledgerEntry(
     endedAt: now,
     counts,
     ...(finished?.approval === undefined ? {} : { approvedBy: finished.approval.by }),
+    ...(report === null ? {} : { report }),
   };
 }
 

@@ -318,7 +318,8 @@ export function approve(state: SyncState, planId: string, by: string, now: numbe
       reason: `The held plan of ${state.target} is ${current.planId}.`,
     });
   }
-  return { ...state, current: { ...current, approval: { by, at: now } } };
+  // Nobody drives what was held: whoever comes next may go on.
+  return { ...state, current: { ...current, approval: { by, at: now }, driver: { ...current.driver, until: 0 } } };
 }
 
 /** Refuses the held plan: it is not offered again until the head moves. */

@@ -1,0 +1,335 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { administer, tableStatus } from '../../src/sync/administration.ts';
+import { primitives } from '../support/writer-columns.ts';
+import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
+import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
+
+let world: SyncWorld;
+beforeAll(async () => {
+  world = await SyncWorld.start(2);
+});
+afterAll(() => world.stop());
+
+const COLUMNS = primitives({ id: 'string', name: 'string', price: 'double' });
+
+async function tableOf(
+  settings: Readonly<Record<string, unknown>> = {},
+  options: Partial<DeltaWriterOptions> = {},
+): Promise<{ table: SyncTable; writer: DeltaWriter }> {
+  const table = await world.table(settings);
+  const writer = await DeltaWriter.create(table.folder, { columns: COLUMNS, changeFeed: true, ...options });
+  return { table, writer };
+}
+
+const row = (id: number, name = `name ${id}`): { id: string; name: string; price: number } => ({
+  id: `p${id}`,
+  name,
+  price: id,
+});
+const rows = (count: number): ReturnType<typeof row>[] => Array.from({ length: count }, (_, i) => row(i));
+
+async function ids(table: SyncTable): Promise<string[]> {
+  return [...(await table.documents()).keys()].toSorted();
+}
+
+describe('guards', () => {
+  test('an epoch that would delete too much is held before its first write, and goes on when it is approved', async () => {
+    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 3 } } });
+    await writer.insert(rows(40));
+    await table.sync();
+    await writer.delete((each) => Number(each['price']) < 20);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'tooManyDeletes' });
+    expect(await ids(table)).toHaveLength(40);
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await expect(
+      administer(table.dependencies, table.id, { kind: 'approve', planId: 'e9-v9-000000000000' }, 'ann'),
+    ).rejects.toMatchObject({ code: 'planStale' });
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toHaveLength(20);
+    expect((await tableStatus(table.dependencies, table.id)).lastEpoch).toMatchObject({
+      approvedBy: 'ann',
+      counts: { deletes: 20 },
+    });
+  });
+
+  test('a held epoch clears itself when a later commit brings the rows back', async () => {
+    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 3 } } });
+    await writer.insert(rows(40));
+    await table.sync();
+    const version = writer.version;
+    await writer.delete(() => true);
+    await table.sync();
+    await writer.restore(version);
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toHaveLength(40);
+  });
+
+  test('a rejected plan is not offered again at the same head', async () => {
+    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 0 } } });
+    await writer.insert(rows(5));
+    await table.sync();
+    await writer.delete((each) => each['id'] === 'p1');
+    await table.sync();
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await administer(table.dependencies, table.id, { kind: 'reject', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'rejected' });
+    await writer.insert([row(1)]);
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  });
+
+  test('a table that is empty for a moment between two commits empties nothing', async () => {
+    const { table, writer } = await tableOf({ guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 2 } });
+    await writer.insert(rows(5));
+    await table.sync();
+    await writer.delete(() => true);
+    const run = table.sync();
+    await writer.insert(rows(6));
+    expect(await run).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toHaveLength(6);
+  });
+
+  test('a table that stays empty is held as emptySource', async () => {
+    const { table, writer } = await tableOf({ guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 0 } });
+    await writer.insert(rows(5));
+    await table.sync();
+    await writer.delete(() => true);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'emptySource' });
+    expect(await ids(table)).toHaveLength(5);
+  });
+
+  test('a container that something else has filled is held, adopted on approval, and equal documents are not written', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(4));
+    await table.container.items.create({ id: 'p0', name: 'name 0', price: 0 });
+    await table.container.items.create({ id: 'stranger', name: 'x' });
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'containerNotEmpty' });
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect(await ids(table)).toEqual(['p0', 'p1', 'p2', 'p3']);
+    expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts).toMatchObject({
+      upserts: 3,
+      deletes: 1,
+      skipped: 1,
+    });
+  });
+
+  test('a table that was dropped and created again is held, and reconciled on approval', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(4));
+    await table.sync();
+    await writer.recreate();
+    await writer.insert([row(9)]);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'tableRecreated' });
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect(await ids(table)).toEqual(['p9']);
+  });
+
+  test('a container that was dropped and created again is held as containerReplaced', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(4));
+    await table.sync();
+    await table.container.delete();
+    await world.client
+      .database('cosmicworks')
+      .containers.create({ id: table.id, partitionKey: { paths: ['/id'], version: 2 } });
+    await writer.insert([row(9)]);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'containerReplaced' });
+  });
+
+  test('a changed mapping is held, and rewrites what differs on approval', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(4));
+    await table.sync();
+    table.configure({ columns: { rename: { name: 'title' } } });
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect((await table.documents()).get('p1')).toEqual({ id: 'p1', title: 'name 1', price: 1 });
+  });
+});
+
+describe('keys that are not unique', () => {
+  test('rows that claim one document are dead letters naming both, and deleting one of them leaves the other', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert([row(1), row(2), row(1, 'second')]);
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect(await ids(table)).toEqual(['p2']);
+    expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts.deadLettered).toBe(2);
+    await writer.delete((each) => each['name'] === 'second');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect((await table.documents()).get('p1')).toEqual({ id: 'p1', name: 'name 1', price: 1 });
+  });
+
+  test('a second row that arrives later, and the first one going, leave the document of the row that is there', async () => {
+    const { table, writer } = await tableOf({ duplicates: 'last' });
+    await writer.insert([row(1), row(2)]);
+    await table.sync();
+    await writer.insert([row(1, 'newer')]);
+    await table.sync();
+    await writer.delete((each) => each['name'] === 'name 1');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect((await table.documents()).get('p1')?.['name']).toBe('newer');
+  });
+
+  test('more of them than the threshold hold the epoch', async () => {
+    const { table, writer } = await tableOf({ deadLetters: { threshold: 1 } });
+    await writer.insert([...rows(5), ...rows(5)]);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'keyNotUnique' });
+    expect(await ids(table)).toEqual([]);
+  });
+});
+
+describe('rows that cannot be written', () => {
+  test('are dead letters with their place and reason; the others arrive', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert([
+      row(1),
+      { id: 'a/b', name: 'bad', price: 1 },
+      { id: null, name: 'none', price: 2 },
+      { id: 'p2', name: 'nan', price: Number.NaN },
+    ]);
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect(await ids(table)).toEqual(['p1']);
+    const blobs = [...table.plans.blobs.keys()].filter((name) => name.startsWith('dead-letters/'));
+    const text = blobs.map((name) => new TextDecoder().decode(table.plans.blobs.get(name))).join('');
+    const letters = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { code: string; row: number; id?: string });
+    expect(letters.map((letter) => letter.code).toSorted()).toEqual(['idIllegalCharacter', 'keyNull', 'notFinite']);
+    expect(text).not.toContain('bad');
+  });
+
+  test('an update that cannot be written leaves the old document and is not taken for a delete', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(2));
+    await table.sync();
+    await writer.update(
+      (each) => each['id'] === 'p1',
+      () => ({ price: Number.NaN }),
+    );
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect((await table.documents()).get('p1')).toEqual({ id: 'p1', name: 'name 1', price: 1 });
+    await writer.delete((each) => each['id'] === 'p1');
+    await table.sync();
+    expect(await ids(table)).toEqual(['p0']);
+  });
+});
+
+describe('operators', () => {
+  test('a paused table is left alone and goes on after resume', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(2));
+    await administer(table.dependencies, table.id, { kind: 'pause' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'paused' });
+    await administer(table.dependencies, table.id, { kind: 'resume' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  });
+
+  test('verify finds drift made by hand and names it; resync repairs it', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(5));
+    await table.sync();
+    await table.container.item('p1', 'p1').delete();
+    await table.container.items.upsert({ id: 'p2', name: 'edited', price: 2 });
+    await table.container.items.create({ id: 'extra', name: 'x' });
+    await administer(table.dependencies, table.id, { kind: 'verify' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    const { lastEpoch } = await tableStatus(table.dependencies, table.id);
+    expect(lastEpoch?.report).toMatchObject({ equal: 3, missing: 1, different: 1, extra: 1 });
+    expect(lastEpoch?.report?.samples).toContainEqual({ kind: 'different', id: 'p2', fields: ['name'] });
+    expect(await ids(table)).toEqual(['extra', 'p0', 'p2', 'p3', 'p4']);
+    await administer(table.dependencies, table.id, { kind: 'resync' }, 'ann');
+    await table.sync();
+    expect(await ids(table)).toEqual(['p0', 'p1', 'p2', 'p3', 'p4']);
+  });
+
+  test('a second driver is told busy while the first one works', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(2));
+    const { planEpoch } = await import('../../src/sync/plan-epoch.ts');
+    const signal = new AbortController().signal;
+    expect(
+      await planEpoch(table.dependencies, { tableId: table.id, driver: 'a', failure: null }, signal),
+    ).toMatchObject({ kind: 'epoch' });
+    expect(await planEpoch(table.dependencies, { tableId: table.id, driver: 'b', failure: null }, signal)).toEqual({
+      kind: 'busy',
+    });
+    table.skewMs += 130_000;
+    expect(
+      await planEpoch(table.dependencies, { tableId: table.id, driver: 'b', failure: null }, signal),
+    ).toMatchObject({ kind: 'epoch' });
+  });
+});
+
+describe('what is not written', () => {
+  test('updates that change nothing in the document cost no write', async () => {
+    const { table, writer } = await tableOf({ columns: { exclude: ['price'] } });
+    await writer.insert(rows(5));
+    await table.sync();
+    await writer.update(
+      () => true,
+      () => ({ price: 7 }),
+    );
+    await table.sync();
+    expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts).toMatchObject({
+      upserts: 0,
+      skipped: 5,
+    });
+  });
+
+  test('an idle table costs one list call', async () => {
+    const { table, writer } = await tableOf();
+    await writer.insert(rows(2));
+    await table.sync();
+    const { hasNews } = await import('../../src/sync/plan-epoch.ts');
+    const target = await table.dependencies.target(table.id);
+    const calls: string[] = [];
+    const source = new Proxy(target.source, {
+      get: (store, name) => {
+        calls.push(String(name));
+        const value: unknown = Reflect.get(store, name);
+        return typeof value === 'function' ? value.bind(store) : value;
+      },
+    });
+    const deps = { ...table.dependencies, target: () => Promise.resolve({ ...target, source }) };
+    expect(await hasNews(deps, table.id)).toBe(false);
+    expect(calls).toEqual(['list']);
+  });
+});
+
+describe('starting points', () => {
+  test('start at a version reads only what came with it and after it', async () => {
+    const { table, writer } = await tableOf({ start: { version: 3 }, existing: 'adopt' });
+    await writer.insert([row(1)]);
+    await writer.insert([row(2)]);
+    await writer.insert([row(3)]);
+    await writer.insert([row(4)]);
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: 4 });
+    expect(await ids(table)).toEqual(['p3', 'p4']);
+  });
+
+  test('a start outside of the log is refused with a code', async () => {
+    const { table, writer } = await tableOf({ start: { version: 99 } });
+    await writer.insert([row(1)]);
+    expect(await table.sync()).toMatchObject({ kind: 'failed', code: 'versionNotFound' });
+  });
+
+  test('rows that leave the filter are deleted', async () => {
+    const { table, writer } = await tableOf({ where: 'price < 3', guards: { maxDeletes: { percent: 100 } } });
+    await writer.insert(rows(5));
+    await table.sync();
+    expect(await ids(table)).toEqual(['p0', 'p1', 'p2']);
+    await writer.update(
+      (each) => each['id'] === 'p1',
+      () => ({ price: 50 }),
+    );
+    await table.sync();
+    expect(await ids(table)).toEqual(['p0', 'p2']);
+  });
+});
