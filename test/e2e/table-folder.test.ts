@@ -72,22 +72,6 @@ describe('npm start -- --table', () => {
     expect(run.events().at(-1)).toMatchObject({ event: 'synced', version: writer.version, documents: 300 });
   });
 
-  test('host killed in the middle of a load: it is started again and the container is equal', async () => {
-    const writer = await partsTable(20_000, 5000);
-    run = start('--workers', '2');
-    const ready = await run.ready();
-    // The host is the last service that was started.
-    const host = (await servicePids(data)).at(-1) ?? 0;
-    const pids = await servicePids(data);
-    await documentsAppear(ready);
-    process.kill(host, 'SIGKILL');
-    await run.event(({ event, version }) => event === 'synced' && version === writer.version);
-    expect(await targetDocuments(ready)).toEqual(documentsOf(writer));
-    expect((await servicePids(data)).length).toBeGreaterThan(pids.length);
-    run.signal('SIGINT');
-    expect(await run.exit).toBe(0);
-  });
-
   test('launcher killed in the middle of a load: nothing is left behind, and the next run finishes it', async () => {
     const writer = await partsTable(20_000, 5000);
     const killed = start();
