@@ -188,3 +188,28 @@ export function compactedActions(commits: readonly (readonly Action[])[]): reado
   }
   return [...others.values(), ...files.values()];
 }
+
+/** What a checkpoint holds besides live files: protocol, metadata, transactions, domains and tombstones. */
+export class CheckpointState {
+  readonly #tombstones = new Map<string, Action>();
+  readonly #others = new Map<string, Action>();
+
+  /** Takes note of a commit. */
+  remember(actions: readonly Action[]): void {
+    for (const action of actions) {
+      for (const kind of ['protocol', 'metaData']) if (kind in action) this.#others.set(kind, action);
+      if ('txn' in action) this.#others.set(`txn ${(action['txn'] as { appId: string }).appId}`, action);
+      if ('domainMetadata' in action) {
+        const { domain, removed } = action['domainMetadata'] as { domain: string; removed: boolean };
+        if (removed) this.#others.delete(`domain ${domain}`);
+        else this.#others.set(`domain ${domain}`, action);
+      }
+      if ('remove' in action) this.#tombstones.set(keyOf(action['remove'] as FileAction), action);
+    }
+    for (const action of actions) if ('add' in action) this.#tombstones.delete(keyOf(action['add'] as FileAction));
+  }
+
+  actions(): readonly Action[] {
+    return [...this.#others.values(), ...this.#tombstones.values()];
+  }
+}

@@ -2,28 +2,28 @@
  * A Delta writer for tests: real tables in a folder, with every kind of commit that engines make, and the rows that a
  * correct reader must find at every version. One writer, in memory state; not for production.
  */
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { encodePath } from '../../src/delta/file-path.ts';
-import { encodeZ85 } from '../../src/delta/z85.ts';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DataType, Row, StructField } from '../../src/delta/schema.ts';
 import { stringifyJson } from '../../src/shared/json.ts';
-import { deletionVectorBytes, deletionVectorFile } from './deletion-vectors.ts';
-import { checkpointFiles, compactedActions, type Action, type CheckpointKind } from './delta-log-writer.ts';
-import { parquetBytes } from './parquet-rows.ts';
 import {
-  idOf,
-  mapField,
-  partitionFolder,
-  partitionText,
-  physicalOf,
-  schemaString,
-  toLogical,
-  toPhysical,
-  type MappingMode,
-  type NewColumn,
-} from './writer-columns.ts';
+  checkpointFiles,
+  CheckpointState,
+  compactedActions,
+  type Action,
+  type CheckpointKind,
+} from './delta-log-writer.ts';
+import {
+  addAction,
+  FEED,
+  MAPPING,
+  metaDataAction,
+  protocolAction,
+  removeAction,
+  type TableDescription,
+} from './writer-actions.ts';
+import { mapField, toLogical, toPhysical, typeName, type MappingMode, type NewColumn } from './writer-columns.ts';
+import { WriterFiles, type Change, type LiveFile } from './writer-files.ts';
 
 export interface DeltaWriterOptions {
   readonly columns: readonly NewColumn[];
@@ -44,38 +44,8 @@ export interface DeltaWriterOptions {
   readonly startTime?: number;
 }
 
-interface Vector {
-  readonly storageType: 'u' | 'i';
-  readonly pathOrInlineDv: string;
-  readonly offset?: number;
-  readonly sizeInBytes: number;
-  readonly cardinality: number;
-}
-
-/** A data file; `rows` by physical names, in physical order. */
-interface DataFileOnDisk {
-  readonly path: string;
-  readonly partitionValues: Readonly<Record<string, string | null>>;
-  readonly size: number;
-  readonly rows: readonly Row[];
-}
-
-interface LiveFile {
-  readonly file: DataFileOnDisk;
-  readonly deleted: ReadonlySet<number>;
-  readonly vector: Vector | undefined;
-}
-
-interface State {
+interface State extends TableDescription {
   readonly live: readonly LiveFile[];
-  readonly fields: readonly StructField[];
-  readonly partitionBy: readonly string[];
-  readonly properties: Readonly<Record<string, string>>;
-}
-
-interface Change {
-  readonly row: Row;
-  readonly type: 'insert' | 'update_preimage' | 'update_postimage' | 'delete';
 }
 
 /** What `merge` does with rows of the source. */
@@ -86,8 +56,6 @@ export interface MergeRules {
   readonly notMatched?: 'insert' | 'ignore';
 }
 
-const FEED = 'delta.enableChangeDataFeed';
-const MAPPING = 'delta.columnMapping.mode';
 const MINUTE = 60_000;
 
 /** A table that tests write. All rows are by logical column names; missing columns are null. */
@@ -96,17 +64,16 @@ export class DeltaWriter {
   #options: DeltaWriterOptions;
   #version = -1;
   #generation = 0;
-  #counter = 0;
   #lastId = 0;
   #state: State = { live: [], fields: [], partitionBy: [], properties: {} };
   #states: State[] = [];
-  #tombstones = new Map<string, Action>();
-  #others = new Map<string, Action>();
-  #pendingVectors: { readonly bytes: Uint8Array; readonly rows: readonly number[] }[] = [];
+  #checkpointState = new CheckpointState();
+  #files: WriterFiles;
 
   private constructor(folder: string, options: DeltaWriterOptions) {
     this.folder = folder;
     this.#options = options;
+    this.#files = new WriterFiles(folder, 0, options);
   }
 
   /** Creates the table: version 0, empty. */
@@ -144,7 +111,7 @@ export class DeltaWriter {
   }
 
   async insert(rows: readonly Row[], txn?: { readonly appId: string; readonly version: number }): Promise<void> {
-    const added = await this.#writeRows(rows.map((row) => toPhysical(row, this.#state.fields)));
+    const added = await this.#writeRows(rows);
     const txns: Action[] = txn === undefined ? [] : [{ txn: { ...txn, lastUpdated: 0 } }];
     await this.#commit('WRITE', [...added.map((live) => this.#add(live)), ...txns], [...this.#state.live, ...added]);
   }
@@ -184,7 +151,7 @@ export class DeltaWriter {
       where === undefined || live.file.rows.some((row) => where(toLogical(row, before.fields)));
     const gone = before.live.filter(replaced);
     const kept = before.live.filter((live) => !replaced(live));
-    const added = await this.#writeRows(rows.map((row) => toPhysical(row, this.#state.fields)));
+    const added = await this.#writeRows(rows);
     const actions = [...gone.map((live) => this.#remove(live)), ...added.map((live) => this.#add(live))];
     if (columns !== undefined) actions.unshift(this.#metaData());
     await this.#commit('WRITE', actions, [...kept, ...added]);
@@ -193,7 +160,7 @@ export class DeltaWriter {
   /** Rewrites all live rows into as few files as possible, without changing data. */
   async optimize(): Promise<void> {
     const rows = this.#state.live.flatMap(({ file, deleted }) => file.rows.filter((_row, i) => !deleted.has(i)));
-    const added = await this.#writeRows(rows, Infinity);
+    const added = await this.#files.writeRows(rows, this.#state, Infinity);
     const actions = [
       ...this.#state.live.map((live) => this.#remove(live, false)),
       ...added.map((live) => this.#add(live, false)),
@@ -271,16 +238,12 @@ export class DeltaWriter {
   /** Writes a checkpoint of the last version; `hint: false` leaves `_last_checkpoint` as it is. */
   async checkpoint(kind: CheckpointKind = { kind: 'classic' }, hint = true): Promise<void> {
     if (kind.kind === 'v2' && this.#options.v2Checkpoints !== true) throw new Error('create with v2Checkpoints');
-    const actions = [
-      ...this.#others.values(),
-      ...this.#tombstones.values(),
-      ...this.#state.live.map((live) => this.#add(live, false)),
-    ];
+    const actions = [...this.#checkpointState.actions(), ...this.#state.live.map((live) => this.#add(live, false))];
     // Protocol and metadata may be anywhere.
-    for (const [path, bytes] of checkpointFiles(this.#version, kind, actions)) await this.#write(path, bytes);
+    for (const [path, bytes] of checkpointFiles(this.#version, kind, actions)) await this.#files.write(path, bytes);
     if (!hint) return;
     const parts = kind.kind === 'multiPart' ? { parts: kind.parts } : {};
-    await this.#writeText(
+    await this.#files.writeText(
       '_delta_log/_last_checkpoint',
       JSON.stringify({ version: this.#version, size: actions.length, ...parts }),
     );
@@ -300,7 +263,7 @@ export class DeltaWriter {
     }
     const digits = (version: number): string => String(version).padStart(20, '0');
     const lines = compactedActions(commits).map((action) => `${JSON.stringify(action)}\n`);
-    await this.#writeText(`_delta_log/${digits(from)}.${digits(to)}.compacted.json`, lines.join(''));
+    await this.#files.writeText(`_delta_log/${digits(from)}.${digits(to)}.compacted.json`, lines.join(''));
   }
 
   /** Deletes every file that the last version does not need, change files included. */
@@ -308,7 +271,7 @@ export class DeltaWriter {
     const needed = new Set<string>();
     for (const { file, vector } of this.#state.live) {
       needed.add(file.path);
-      if (vector?.storageType === 'u') needed.add(this.#vectorPaths.get(vector.pathOrInlineDv) ?? '');
+      if (vector?.storageType === 'u') needed.add(this.#files.vectorPath(vector) ?? '');
     }
     for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name).slice(this.folder.length + 1);
@@ -331,12 +294,10 @@ export class DeltaWriter {
     this.#version = -1;
     this.#generation++;
     this.#states = [];
-    this.#tombstones = new Map();
-    this.#others = new Map();
+    this.#checkpointState = new CheckpointState();
+    this.#files = new WriterFiles(this.folder, this.#generation, options);
     await this.#createTable();
   }
-
-  readonly #vectorPaths = new Map<string, string>();
 
   async #createTable(): Promise<void> {
     const { changeFeed, columnMapping, deletionVectors, inCommitTimestamps, properties } = this.#options;
@@ -412,189 +373,50 @@ export class DeltaWriter {
       }
     }
     for (const { from, deleted } of marked) {
-      const after = { file: from.file, deleted, vector: this.#vector(deleted) };
+      const after = { file: from.file, deleted, vector: this.#files.vector(deleted, this.#version + 1) };
       // The order of the two means nothing; engines write either.
       const pair = [this.#add(after), this.#remove(from)];
       actions.push(...(this.#version % 2 === 0 ? pair : pair.toReversed()));
       live.push(after);
     }
-    await this.#flushVectors();
-    const added = await this.#writeRows(written);
+    await this.#files.flushVectors(this.#version + 1);
+    const added = await this.#files.writeRows(written, this.#state);
     actions.push(...added.map((file) => this.#add(file)));
     const plainDeletes = changes.every(({ type }) => type === 'delete') && onlyWholeFiles;
     const plainInserts = changes.every(({ type }) => type === 'insert');
     if (this.#state.properties[FEED] === 'true' && !plainDeletes && !plainInserts) {
-      actions.push(...(await this.#changeFiles(changes)));
+      actions.push(...(await this.#files.changeFiles(changes, this.#state)));
     }
     await this.#commit(operation, actions, [...live, ...added]);
   }
 
-  /** Small vectors are stored inline every other time, the others together in one file. */
-  #vector(deleted: ReadonlySet<number>): Vector {
-    const rows = [...deleted].toSorted((a, b) => a - b);
-    const bytes = deletionVectorBytes(rows, this.#counter % 3 === 0 ? 'runs' : 'standard');
-    const sizeInBytes = bytes.length;
-    if (this.#counter++ % 2 === 0 && bytes.length < 200) {
-      return { storageType: 'i', pathOrInlineDv: encodeZ85(bytes), sizeInBytes, cardinality: rows.length };
-    }
-    const { path, name } = this.#vectorFile();
-    const offset = deletionVectorFile(this.#pendingVectors.map((pending) => pending.bytes).concat(bytes)).offsets.at(
-      -1,
+  #writeRows(rows: readonly Row[]): Promise<LiveFile[]> {
+    const { fields } = this.#state;
+    return this.#files.writeRows(
+      rows.map((row) => toPhysical(row, fields)),
+      this.#state,
     );
-    this.#pendingVectors.push({ bytes, rows });
-    this.#vectorPaths.set(name, path);
-    return { storageType: 'u', pathOrInlineDv: name, offset: offset ?? 1, sizeInBytes, cardinality: rows.length };
   }
 
-  #vectorFile(): { readonly path: string; readonly name: string } {
-    const uuid = this.#hash(`vector ${this.#version + 1}`).slice(0, 32);
-    const text = [uuid.slice(0, 8), uuid.slice(8, 12), uuid.slice(12, 16), uuid.slice(16, 20), uuid.slice(20)].join(
-      '-',
+  #add(live: LiveFile, dataChange = true): Action {
+    return addAction(live, this.commitTime(this.#version + 1), dataChange);
+  }
+
+  #remove(live: LiveFile, dataChange = true): Action {
+    return removeAction(
+      live,
+      this.commitTime(this.#version + 1),
+      this.#options.extendedFileMetadata ?? true,
+      dataChange,
     );
-    const prefix = this.#version % 2 === 0 ? '' : 'ab';
-    const folder = prefix === '' ? '' : `${prefix}/`;
-    return { path: `${folder}deletion_vector_${text}.bin`, name: `${prefix}${encodeZ85(Buffer.from(uuid, 'hex'))}` };
-  }
-
-  async #flushVectors(): Promise<void> {
-    if (this.#pendingVectors.length === 0) return;
-    const { bytes } = deletionVectorFile(this.#pendingVectors.map((pending) => pending.bytes));
-    await this.#write(this.#vectorFile().path, bytes);
-    this.#pendingVectors = [];
-  }
-
-  /** Rows by physical names to data files, by partition. */
-  async #writeRows(rows: readonly Row[], perFile = this.#options.rowsPerFile ?? Infinity): Promise<LiveFile[]> {
-    const files: LiveFile[] = [];
-    for (const { values, part } of this.#partitions(rows)) {
-      for (let at = 0; at < part.length; at += perFile) {
-        const chunk = part.slice(at, at + Math.min(perFile, part.length));
-        const path = `${partitionFolder(values)}part-${this.#hash(`data ${this.#counter++}`).slice(0, 24)}.c000.snappy.parquet`;
-        const size = await this.#write(path, this.#parquet(chunk, []));
-        files.push({
-          file: { path, partitionValues: values, size, rows: chunk },
-          deleted: new Set(),
-          vector: undefined,
-        });
-        if (perFile === Infinity) break;
-      }
-    }
-    return files;
-  }
-
-  async #changeFiles(changes: readonly Change[]): Promise<Action[]> {
-    const actions: Action[] = [];
-    const types = new Map(changes.map(({ row, type }) => [row, type]));
-    for (const { values, part } of this.#partitions(changes.map(({ row }) => row))) {
-      const path = `_change_data/${partitionFolder(values)}cdc-${this.#hash(`cdc ${this.#counter++}`).slice(0, 24)}.parquet`;
-      const rows = part.map((row) => ({ ...row, _change_type: types.get(row) ?? null }));
-      const size = await this.#write(path, this.#parquet(rows, ['_change_type']));
-      actions.push({ cdc: { path: encodePath(path), partitionValues: values, size, dataChange: false } });
-    }
-    return actions;
-  }
-
-  #partitions(rows: readonly Row[]) {
-    const columns = this.#state.fields.filter((field) => this.#state.partitionBy.includes(field.name));
-    const parts = new Map<string, { readonly values: Record<string, string | null>; readonly part: Row[] }>();
-    for (const row of rows) {
-      const values = Object.fromEntries(
-        columns.map((field) => [physicalOf(field), partitionText(row[physicalOf(field)], field.type)] as const),
-      );
-      const key = JSON.stringify(values);
-      const group = parts.get(key) ?? { values, part: [] };
-      group.part.push(row);
-      parts.set(key, group);
-    }
-    return parts.values();
-  }
-
-  #parquet(rows: readonly Row[], extra: readonly string[]): Uint8Array {
-    const stored = this.#state.fields.filter((field) => !this.#state.partitionBy.includes(field.name));
-    const fields = [
-      ...stored.map((field) => ({ ...field, name: physicalOf(field) })),
-      ...extra.map((name): StructField => ({
-        name,
-        type: { kind: 'primitive', name: 'string' },
-        nullable: true,
-        metadata: {},
-      })),
-    ];
-    const naming = { name: physicalOf, id: idOf };
-    const { rowGroupRows } = this.#options;
-    return parquetBytes(fields, rows, { naming, ...(rowGroupRows === undefined ? {} : { rowGroupRows }) });
-  }
-
-  #add({ file, deleted, vector }: LiveFile, dataChange = true): Action {
-    const stats = JSON.stringify({
-      numRecords: file.rows.length,
-      ...(deleted.size === 0 ? {} : { tightBounds: false }),
-    });
-    return {
-      add: {
-        path: encodePath(file.path),
-        partitionValues: file.partitionValues,
-        size: file.size,
-        modificationTime: this.commitTime(this.#version + 1),
-        dataChange,
-        stats,
-        ...(vector === undefined ? {} : { deletionVector: vector }),
-      },
-    };
-  }
-
-  #remove({ file, vector }: LiveFile, dataChange = true): Action {
-    const extended = this.#options.extendedFileMetadata ?? true;
-    return {
-      remove: {
-        path: encodePath(file.path),
-        deletionTimestamp: this.commitTime(this.#version + 1),
-        dataChange,
-        ...(extended ? { extendedFileMetadata: true, partitionValues: file.partitionValues, size: file.size } : {}),
-        ...(vector === undefined ? {} : { deletionVector: vector }),
-      },
-    };
   }
 
   #protocol(): Action {
-    const { deletionVectors, inCommitTimestamps, v2Checkpoints } = this.#options;
-    const reader = [
-      ...(deletionVectors === true ? ['deletionVectors'] : []),
-      ...(v2Checkpoints === true ? ['v2Checkpoint'] : []),
-      ...(this.#state.properties['delta.enableTypeWidening'] === 'true' ? ['typeWidening'] : []),
-      ...(this.#state.fields.some((field) => typeName(field.type) === 'timestamp_ntz') ? ['timestampNtz'] : []),
-    ];
-    const writer = [
-      ...(this.#state.properties[FEED] === 'true' ? ['changeDataFeed'] : []),
-      ...(inCommitTimestamps === true ? ['inCommitTimestamp'] : []),
-    ];
-    if (reader.length === 0 && inCommitTimestamps !== true) {
-      const versions = this.#isMapped ? [2, 5] : this.#state.properties[FEED] === 'true' ? [1, 4] : [1, 2];
-      return { protocol: { minReaderVersion: versions[0], minWriterVersion: versions[1] } };
-    }
-    if (this.#isMapped) reader.push('columnMapping');
-    return {
-      protocol: {
-        minReaderVersion: 3,
-        minWriterVersion: 7,
-        readerFeatures: reader,
-        writerFeatures: [...reader, ...writer],
-      },
-    };
+    return protocolAction(this.#state, this.#options);
   }
 
   #metaData(): Action {
-    return {
-      metaData: {
-        id: `table-${this.#generation}`,
-        name: 'test',
-        format: { provider: 'parquet', options: {} },
-        schemaString: schemaString(this.#state.fields),
-        partitionColumns: this.#state.partitionBy,
-        configuration: this.#state.properties,
-        createdTime: this.commitTime(0),
-      },
-    };
+    return metaDataAction(this.#state, `table-${this.#generation}`, this.commitTime(0));
   }
 
   async #commit(operation: string, actions: readonly Action[], live: readonly LiveFile[]): Promise<void> {
@@ -603,55 +425,14 @@ export class DeltaWriter {
     const ict = this.#options.inCommitTimestamps === true ? { inCommitTimestamp: time } : {};
     const info: Action = { commitInfo: { ...ict, timestamp: time, operation, operationParameters: {} } };
     const lines = [info, ...actions].map((action) => `${JSON.stringify(action)}\n`);
-    await this.#writeText(logName(version), lines.join(''), time);
+    await this.#files.writeText(logName(version), lines.join(''), time);
     this.#version = version;
     this.#state = { ...this.#state, live };
     this.#states.push(this.#state);
-    this.#remember(actions);
-  }
-
-  /** Keeps what a checkpoint needs besides live files. */
-  #remember(actions: readonly Action[]): void {
-    for (const action of actions) {
-      for (const kind of ['protocol', 'metaData']) if (kind in action) this.#others.set(kind, action);
-      if ('txn' in action) this.#others.set(`txn ${(action['txn'] as { appId: string }).appId}`, action);
-      if ('domainMetadata' in action) {
-        const { domain, removed } = action['domainMetadata'] as { domain: string; removed: boolean };
-        if (removed) this.#others.delete(`domain ${domain}`);
-        else this.#others.set(`domain ${domain}`, action);
-      }
-      if ('remove' in action) this.#tombstones.set(tombstoneKey(action['remove']), action);
-    }
-    for (const action of actions) if ('add' in action) this.#tombstones.delete(tombstoneKey(action['add']));
-  }
-
-  async #writeText(path: string, text: string, time?: number): Promise<void> {
-    await this.#write(path, new TextEncoder().encode(text));
-    if (time !== undefined) await utimes(join(this.folder, path), time / 1000, time / 1000);
-  }
-
-  async #write(path: string, bytes: Uint8Array): Promise<number> {
-    const target = join(this.folder, path);
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, bytes);
-    return bytes.length;
-  }
-
-  #hash(text: string): string {
-    return createHash('sha256').update(`${this.#generation} ${text}`).digest('hex');
+    this.#checkpointState.remember(actions);
   }
 }
 
 function logName(version: number): string {
   return `_delta_log/${String(version).padStart(20, '0')}.json`;
-}
-
-function tombstoneKey(action: unknown): string {
-  const { path, deletionVector: dv } = action as { path: string; deletionVector?: Vector };
-  return `${path}|${dv?.pathOrInlineDv ?? ''}@${dv?.offset ?? ''}`;
-}
-
-function typeName(type: DataType): string {
-  if (type.kind === 'decimal') return `decimal(${type.precision},${type.scale})`;
-  return type.kind === 'primitive' ? type.name : type.kind;
 }

@@ -120,3 +120,9 @@ export function toLogical(row: Row, fields: readonly StructField[]): Row {
 export function toPhysical(row: Row, fields: readonly StructField[]): Row {
   return Object.fromEntries(fields.map((field) => [physicalOf(field), row[field.name] ?? null]));
 }
+
+/** Name of a type as the log has it, for types that have no parts. */
+export function typeName(type: DataType): string {
+  if (type.kind === 'decimal') return `decimal(${type.precision},${type.scale})`;
+  return type.kind === 'primitive' ? type.name : type.kind;
+}
