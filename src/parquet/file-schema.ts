@@ -72,6 +72,7 @@ export function fileSchema(
     const definitionLevel = parentDefinition + (repetition === 'REQUIRED' ? 0 : 1);
     const repetitionLevel = parentRepetition + (repetition === 'REPEATED' ? 1 : 0);
     const isGroup = element.type === undefined;
+    checkTypes(place, element);
     const count = isGroup ? (element.num_children ?? 0) : 0;
     if (count < 0 || count > elements.length - next) throw damaged(place, 'the schema counts fields it does not have');
     const own = isRoot ? [] : [...path, element.name];
@@ -101,6 +102,18 @@ export function fileSchema(
   if (next !== elements.length) throw damaged(place, 'the schema has fields outside its root');
   if (root.physical !== undefined) throw damaged(place, 'the root of the schema is not a group');
   return { root, leaves };
+}
+
+/** hyparquet hands on a field as whatever Thrift type the file gives it. */
+function checkTypes(place: FilePlace, element: SchemaElement): void {
+  const logical = element.logical_type;
+  const decimal = logical?.type === 'DECIMAL' ? [logical.precision, logical.scale] : [];
+  const integer = logical?.type === 'INTEGER' ? [logical.bitWidth] : [];
+  const { type_length, num_children, scale, precision, field_id } = element;
+  for (const number of [type_length, num_children, scale, precision, field_id, ...decimal, ...integer]) {
+    if (number !== undefined && typeof number !== 'number') throw damaged(place, 'a schema element has a bad number');
+  }
+  if (typeof element.name !== 'string') throw damaged(place, 'a schema element has no name');
 }
 
 /** Logical types without parameters, by their name in the format. */

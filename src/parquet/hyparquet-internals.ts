@@ -40,8 +40,29 @@ export function parsePageHeader(
   const end = thriftExtent(bytes, start);
   if (end < 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, end - start);
-  return { header: parquetHeader({ view, offset: 0 }), end };
+  const header = parquetHeader({ view, offset: 0 });
+  checkNumbers(header);
+  checkNumbers(header.data_page_header);
+  checkNumbers(header.data_page_header_v2);
+  checkNumbers(header.dictionary_page_header);
+  return { header, end };
 }
+
+/** hyparquet hands on a field as whatever Thrift type the file gives it: a 64-bit number where 32 belong is a bigint. */
+function checkNumbers(part: object | undefined): void {
+  for (const [name, value] of Object.entries(part ?? {})) {
+    const fits = ['number', 'string', 'undefined', 'boolean'].includes(typeof value);
+    if (!fits && !NESTED.has(name)) throw new Error(`the field ${name} of a page header has another type`);
+  }
+}
+
+const NESTED = new Set([
+  'statistics',
+  'data_page_header',
+  'data_page_header_v2',
+  'dictionary_page_header',
+  'index_page_header',
+]);
 
 /** One page of a column chunk as the offset index locates it. */
 export interface PageLocation {
