@@ -1,5 +1,5 @@
 /** The Functions host as a process of its own: one JSON line when ready, one per log event after that. */
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SyncError, toSyncError } from '../../shared/errors.ts';
@@ -118,6 +118,7 @@ async function stopSignal(parentPipe: boolean): Promise<void> {
 }
 
 // import.meta.main is not there in Node 22.
-if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+const [, program] = process.argv;
+if (program !== undefined && existsSync(program) && realpathSync(program) === fileURLToPath(import.meta.url)) {
   process.exitCode = await runFunctionsHost(process.argv.slice(2));
 }

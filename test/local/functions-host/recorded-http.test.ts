@@ -145,6 +145,10 @@ describe('recorded HTTP calls', () => {
 
   it('HTTP functions, keys, admin, values, carried-over events', async () => {
     expect(await repeat(recordedCalls('http-misc'))).toBe(49);
+    expect(await host.ended('nd2')).toMatchObject({
+      runtimeStatus: 'Failed',
+      output: expect.stringContaining("instead scheduled 'slow' with this sequence number") as string,
+    });
   });
 
   it('timeout and exit of a worker', async () => {

@@ -51,15 +51,20 @@ export class ActivityRunner {
     return this.#functions.has(name.toLowerCase());
   }
 
-  /** Runs an activity to its end. Never rejects; undefined when the host stops in between. */
-  async run(work: ActivityWork): Promise<ActivityOutcome | undefined> {
+  /**
+   * Runs an activity and reports its end; nothing is reported when the host stops in between. The report is made before
+   * the next activity takes the place, so that a killed host never repeats more than what ran at once.
+   */
+  async run(work: ActivityWork, report: (outcome: ActivityOutcome) => void): Promise<void> {
     const definition = this.#functions.get(work.name.toLowerCase());
-    if (definition === undefined) return undefined;
-    if (this.#faults.strike('activityTwice', definition.name) === undefined) {
-      return this.#limiter.run(() => this.#attempt(definition, work, 1));
-    }
-    const both = [1, 2].map(() => this.#limiter.run(() => this.#attempt(definition, work, 1)));
-    return Promise.race(both);
+    if (definition === undefined) return;
+    const once = (): Promise<void> =>
+      this.#limiter.run(async () => {
+        const outcome = await this.#attempt(definition, work, 1);
+        if (outcome !== undefined) report(outcome);
+      });
+    const twice = this.#faults.strike('activityTwice', definition.name) !== undefined;
+    await Promise.all(twice ? [once(), once()] : [once()]);
   }
 
   async #attempt(

@@ -9,7 +9,7 @@ import { AlarmQueue } from '../alarm-queue.ts';
 import type { FaultPlan } from '../faults.ts';
 import type { HostConfiguration } from '../host-json.ts';
 import { Limiter } from '../limiter.ts';
-import type { ActivityRunner } from './activity-runner.ts';
+import type { ActivityOutcome, ActivityRunner } from './activity-runner.ts';
 import { decideEpisode, failed, nextEpisode, prefixed, terminateEpisode, wouldAdvance } from './episode.ts';
 import type { Episode, EpisodeDecision } from './episode.ts';
 import { EventType } from './history.ts';
@@ -280,9 +280,8 @@ export class TaskHub {
       log.event('hostProblem', { problem: 'unknown activity function', functionName: activity.name, instanceId });
       return;
     }
-    const report = async (): Promise<void> => {
-      const outcome = await activities.run({ instanceId, name: activity.name, input: activity.input });
-      if (outcome === undefined || !this.#isOpen(instance, instanceId, activity.id)) return;
+    const report = (outcome: ActivityOutcome): void => {
+      if (!this.#isOpen(instance, instanceId, activity.id)) return;
       const base = { EventId: -1, Timestamp: this.#now(), TaskScheduledId: activity.id };
       this.deliver(
         instanceId,
@@ -291,7 +290,7 @@ export class TaskHub {
           : { ...base, EventType: EventType.TaskFailed, Reason: outcome.reason, Details: outcome.details },
       );
     };
-    report().catch((error: unknown) => {
+    activities.run({ instanceId, name: activity.name, input: activity.input }, report).catch((error: unknown) => {
       log.event('hostProblem', { problem: 'activity not reported', instanceId, reason: String(error) });
     });
   }
