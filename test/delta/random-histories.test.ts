@@ -55,7 +55,7 @@ describe('random histories, with checkpoints and compactions at random versions'
           changes.push(...(await commitRows(store, version, after)));
         const expected = netTexts(
           [
-            ...writer.rows(from).map((row) => ({ row, type: 'delete' })),
+            ...writer.rows(from, to).map((row) => ({ row, type: 'delete' })),
             ...writer.rows(to).map((row) => ({ row, type: 'insert' })),
           ],
           after,

@@ -92,16 +92,21 @@ export class DeltaWriter {
     return this.#state.fields;
   }
 
+  get isMapped(): boolean {
+    return this.#isMapped;
+  }
+
   get hasV2Checkpoints(): boolean {
     return this.#options.v2Checkpoints === true;
   }
 
-  /** Rows at a version, by default the last. */
-  rows(version = this.#version): readonly Row[] {
+  /** Rows at a version, by default the last; with the columns of version `columnsOf`, by default the same. */
+  rows(version = this.#version, columnsOf = version): readonly Row[] {
     const state = this.#states[version];
-    if (state === undefined) throw new Error(`no version ${version}`);
+    const fields = this.#states[columnsOf]?.fields;
+    if (state === undefined || fields === undefined) throw new Error(`no version ${version} or ${columnsOf}`);
     return state.live.flatMap(({ file, deleted }) =>
-      file.rows.filter((_row, i) => !deleted.has(i)).map((row) => toLogical(row, state.fields)),
+      file.rows.filter((_row, i) => !deleted.has(i)).map((row) => toLogical(row, fields)),
     );
   }
 

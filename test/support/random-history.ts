@@ -46,19 +46,25 @@ function randomRow(roll: Dice, id: number): Row {
   };
 }
 
+/** Values for columns that were added meanwhile. */
+function extraValues(writer: DeltaWriter, roll: Dice): Row {
+  const added = writer.columns.filter(({ name }) => name.startsWith('extra'));
+  return Object.fromEntries(added.map(({ name }) => [name, roll(100)]));
+}
+
 /** One random commit (or file of the log) on a table that `randomOptions` made. */
 export async function randomStep(writer: DeltaWriter, roll: Dice, nextId: () => number): Promise<void> {
   const rows = (count: number): Row[] => Array.from({ length: count }, () => randomRow(roll, nextId()));
   const some = roll(4) + 2;
   const picked = (row: Row): boolean => Number(row['id']) % some === 0;
-  switch (roll(13)) {
+  switch (roll(14)) {
     case 0:
     case 1:
     case 2:
       return writer.insert(rows(1 + roll(20)));
     case 3:
     case 4:
-      return writer.update(picked, () => ({ name: `renamed ${roll(1000)}` }));
+      return writer.update(picked, () => ({ name: `renamed ${roll(1000)}`, ...extraValues(writer, roll) }));
     case 5:
     case 6:
       return writer.delete(picked);
@@ -87,6 +93,8 @@ export async function randomStep(writer: DeltaWriter, roll: Dice, nextId: () => 
       const to = from + 1 + roll(3);
       return to <= writer.version ? writer.compactLog(from, to) : undefined;
     }
+    case 12:
+      return changeSchema(writer, roll);
     default:
       return roll(2) === 0
         ? writer.overwrite(
@@ -95,4 +103,15 @@ export async function randomStep(writer: DeltaWriter, roll: Dice, nextId: () => 
           )
         : writer.setProperties({ note: String(roll(100)) });
   }
+}
+
+/** Adds a column; with column mapping also renames and drops those that were added. */
+async function changeSchema(writer: DeltaWriter, roll: Dice): Promise<void> {
+  const extra = writer.columns.filter(({ name }) => name.startsWith('extra'));
+  const chosen = extra[roll(Math.max(1, extra.length))];
+  const fresh = `extra ${writer.version}`;
+  const step = chosen === undefined || !writer.isMapped ? 0 : roll(3);
+  if (step === 0 || chosen === undefined)
+    return writer.addColumn({ name: fresh, type: { kind: 'primitive', name: 'long' } });
+  return step === 1 ? writer.renameColumn(chosen.name, fresh) : writer.dropColumn(chosen.name);
 }
