@@ -11,7 +11,8 @@ export class MemoryPlanStore implements PlanStore {
   write(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     this.bytesWritten += bytes.length;
-    this.blobs.set(name, bytes.slice());
+    // Not slice: a Buffer's shares the memory of its writer.
+    this.blobs.set(name, new Uint8Array(bytes));
     return Promise.resolve();
   }
 
