@@ -1,11 +1,14 @@
 /**
- * What the Cosmos emulator can carry: `node test/bench/emulator.ts [documents]`. The emulator runs in its own process, so
+ * What the Cosmos emulator can carry: `node test/bench/emulator.ts [documents] [--data]`; with --data everything is also
+ * written to a folder. The emulator runs in its own process, so
  * that its CPU and memory are its own; the client sends ready-made batches over http and costs little.
  */
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
 
@@ -15,7 +18,9 @@ const BATCH = 100;
 const main = fileURLToPath(new URL('../../src/local/cosmos-emulator/main.ts', import.meta.url));
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const child = spawn(process.execPath, [main, '--partitions', String(PARTITIONS), '--parent-pipe'], {
+const folder = process.argv.includes('--data') ? mkdtempSync(join(tmpdir(), 'emulator-bench-')) : undefined;
+const data = folder === undefined ? [] : ['--data', folder];
+const child = spawn(process.execPath, [main, '--partitions', String(PARTITIONS), '--parent-pipe', ...data], {
   stdio: ['pipe', 'pipe', 'inherit'],
 });
 const ready = await new Promise<{ readonly endpoint: string; readonly key: string }>((resolve, reject) => {
@@ -209,4 +214,7 @@ for (const text of [
   print(`${text}: ${Math.round(ms)} ms ${JSON.stringify((JSON.parse(body) as { Documents: unknown }).Documents)}`);
 }
 agent.destroy();
+child.once('exit', () => {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
 child.stdin.end();

@@ -72,9 +72,10 @@ export class DataFolder {
 
   /** Opens a base that counts only once it is complete. */
   openBase(number: number): number {
-    const path = this.partialBase(number);
-    rmSync(path, { force: true });
-    return openNew(path);
+    for (const name of readdirSync(this.path)) {
+      if (name.endsWith('.partial')) rmSync(join(this.path, name), { force: true });
+    }
+    return openNew(this.partialBase(number));
   }
 
   /** Makes a base count, and removes what it replaces. */

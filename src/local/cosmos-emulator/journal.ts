@@ -14,7 +14,6 @@ import type { ChangeJournal } from './service.ts';
 
 /** Ends the lines of one request. */
 export const COMMIT = 'C';
-/** Bytes of journals at least before they are replaced by a base. */
 const COMPACT_BYTES = 64 * 1024 * 1024;
 const COMPACT_CHUNK = 2000;
 const MAX_FILES = 16;
@@ -22,6 +21,7 @@ const MAX_FILES = 16;
 export class Journal implements ChangeJournal {
   private readonly folder: DataFolder;
   private readonly account: Account;
+  private readonly compactBytes: number;
   private descriptor: number;
   private number: number;
   private pending = '';
@@ -32,7 +32,9 @@ export class Journal implements ChangeJournal {
   private compaction: Promise<void> | undefined;
   private closed = false;
 
-  constructor(folder: DataFolder, account: Account) {
+  /** `compactBytes`: bytes of journals at least before they are replaced by a base. */
+  constructor(folder: DataFolder, account: Account, compactBytes = COMPACT_BYTES) {
+    this.compactBytes = compactBytes;
     this.folder = folder;
     this.account = account;
     const sizes = folder.sizes();
@@ -70,7 +72,7 @@ export class Journal implements ChangeJournal {
       throw thrown;
     }
     this.written += bytes.length;
-    if (this.written > Math.max(COMPACT_BYTES, 2 * this.baseBytes) && this.compaction === undefined) {
+    if (this.written > Math.max(this.compactBytes, 2 * this.baseBytes) && this.compaction === undefined) {
       this.compaction = this.compact()
         .catch((thrown: unknown) => {
           this.failure = thrown;

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
@@ -206,7 +207,9 @@ describe('a data folder', () => {
       { weight: 3, arbitrary: fc.record({ kind: fc.constant('remove' as const), id: fc.nat(12), pk: fc.nat(3) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('split' as const), range: fc.nat(5) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('pause' as const) }) },
     );
+    let bases = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 60 }), async (steps) => {
         const path = mkdtempSync(join(tmpdir(), 'emulator-data-'));
@@ -214,7 +217,8 @@ describe('a data folder', () => {
         let account = new Account(settings);
         account.createDatabase({ id: 'db' }, undefined, 1);
         account.createContainer('db', { id: 'c', partitionKey: { paths: ['/pk'], version: 2 } }, undefined, 1);
-        let journal = new Journal(new DataFolder(path), account);
+        // Small enough that bases are written all the time, and while changes go on.
+        let journal = new Journal(new DataFolder(path), account, 1500);
         const dump = (of: Account): unknown => {
           const container = of.container('db', 'c');
           return container.partitions.map((partition) => ({
@@ -233,15 +237,17 @@ describe('a data folder', () => {
         };
         const reopen = async (): Promise<void> => {
           await journal.close();
+          bases += readdirSync(path).filter((name) => name.startsWith('base-')).length;
           const before = dump(account);
           account = new Account(settings);
           replayFolder(new DataFolder(path), account);
           expect(dump(account)).toEqual(before);
-          journal = new Journal(new DataFolder(path), account);
+          journal = new Journal(new DataFolder(path), account, 1500);
         };
         for (const one of steps) {
           const container = account.container('db', 'c');
           if (one.kind === 'reopen') await reopen();
+          else if (one.kind === 'pause') await nextTurn();
           else if (one.kind === 'split') {
             const partition = container.partitions[one.range % container.partitions.length];
             if (partition !== undefined && container.split(partition.id) !== undefined) journal.structure();
@@ -281,6 +287,7 @@ describe('a data folder', () => {
       }),
       { seed: 5, numRuns: 60 },
     );
+    expect(bases).toBeGreaterThan(20);
   });
 });
 
