@@ -76,6 +76,11 @@ export class ChunkBytes {
     this.following = following;
   }
 
+  /** File offset of the current position. */
+  get offset(): number {
+    return this.at;
+  }
+
   /** Bytes of the chunk not passed yet. */
   get left(): number {
     return this.end - this.at;

@@ -3,6 +3,7 @@ import { isKnownCodec } from './codec.ts';
 import { asFault, damaged, unsupported, type FilePlace } from './file-fault.ts';
 import type { FileField } from './file-schema.ts';
 import { parsePageHeader, type PageHeader } from './hyparquet-internals.ts';
+import type { PageJump } from './page-jump.ts';
 import { checkPageHeader, checkPageSum, openDataPage, openDictionaryPage, pageCounts, type DataPage } from './page.ts';
 import type { ValueConversion } from './plain-values.ts';
 import { PageMemory } from './reused-memory.ts';
@@ -42,6 +43,8 @@ export class ColumnReader {
 
   /** Entries of a row on average in the column chunk. */
   private rowEntries = 1;
+  /** Taken by the first skip. */
+  private jump: PageJump | undefined;
 
   private values: Value[] = [];
   private definitions = new Uint8Array(0);
@@ -60,12 +63,13 @@ export class ColumnReader {
   }
 
   /** Begins a column chunk; the one before need not be read to its end. `rowEntries` is the average. */
-  start(chunk: ChunkBytes, codec: string, rowEntries: number): void {
+  start(chunk: ChunkBytes, codec: string, rowEntries: number, jump: PageJump | undefined): void {
     if (!isKnownCodec(codec)) throw unsupported(this.place, `the codec ${codec}`);
     this.close();
     this.chunk = chunk;
     this.codec = codec;
     this.rowEntries = Math.max(1, rowEntries);
+    this.jump = jump;
     this.dictionary = this.leaf.physical === 'BOOLEAN' ? BOOLEANS : undefined;
   }
 
@@ -76,6 +80,12 @@ export class ColumnReader {
     this.pageLeft = 0;
     this.decoded = 0;
     this.taken = 0;
+  }
+
+  /** Rows for which `rowBytes` holds: values of any length may be longer in the next page. */
+  get rowsAhead(): number {
+    const isAnyLength = this.conversion?.width === 0 && this.page?.values !== undefined;
+    return isAnyLength && this.pageLeft > 0 ? Math.ceil(this.pageLeft / this.rowEntries) : Number.POSITIVE_INFINITY;
   }
 
   /** Opens the next page if none is open, so that `rowBytes` is known. */
@@ -90,7 +100,7 @@ export class ColumnReader {
 
   /** Passes over the next `rows` rows; pages that are skipped whole are not even decompressed. */
   async skip(rows: number): Promise<void> {
-    let left = rows;
+    let left = rows - (await this.takeJump(rows));
     while (left > 0) {
       if (this.pageLeft === 0 && this.decoded === this.taken) {
         const { opened, skipped } = await this.nextPage(left);
@@ -101,6 +111,20 @@ export class ColumnReader {
       if (step > 0) await this.read(step);
       left -= step;
     }
+  }
+
+  /** Reads the dictionary, then goes straight to the page of the wanted row; returns the rows that are passed. */
+  private async takeJump(rows: number): Promise<number> {
+    const { jump, chunk } = this;
+    if (jump === undefined || chunk === undefined || jump.firstRow > rows) return 0;
+    while (chunk.offset < jump.from) {
+      const header = await this.nextHeader(chunk);
+      if (header.type !== 'DICTIONARY_PAGE') throw damaged(this.place, 'its offset index leaves out pages');
+      await this.takeBody(chunk, header, (body) => this.openDictionary(header, body));
+    }
+    chunk.skip(jump.to - chunk.offset);
+    this.jump = undefined;
+    return jump.firstRow;
   }
 
   private async readFlat(rows: number): Promise<EntryVector> {
@@ -265,19 +289,32 @@ export class ColumnReader {
       } catch (thrown) {
         throw asFault(this.place, thrown);
       }
-      await chunk.need(header.compressed_page_size);
-      const body = chunk.ready.subarray(0, header.compressed_page_size);
-      try {
-        checkPageSum(header, body);
+      await this.takeBody(chunk, header, (body) => {
         if (header.type === 'DICTIONARY_PAGE') this.openDictionary(header, body);
         else this.openPage(header, body);
-      } catch (thrown) {
-        throw asFault(this.place, thrown);
-      }
-      chunk.skip(header.compressed_page_size);
+      });
       if (this.pageLeft > 0) return { opened: true, skipped };
     }
     return { opened: false, skipped };
+  }
+
+  /** Passes over a page's body, which `open` sees. */
+  private async takeBody(chunk: ChunkBytes, header: PageHeader, open: (body: Uint8Array) => void): Promise<void> {
+    const size = header.compressed_page_size;
+    try {
+      checkPageHeader(header, chunk.left);
+    } catch (thrown) {
+      throw asFault(this.place, thrown);
+    }
+    await chunk.need(size);
+    const body = chunk.ready.subarray(0, size);
+    try {
+      checkPageSum(header, body);
+      open(body);
+    } catch (thrown) {
+      throw asFault(this.place, thrown);
+    }
+    chunk.skip(size);
   }
 
   private async nextHeader(chunk: ChunkBytes): Promise<PageHeader> {

@@ -1,9 +1,11 @@
 import { ReadWindow, type WindowSource } from './chunk-bytes.ts';
 
-/** A byte range [start, end) of one column, in file order of its bytes. */
+/** Bytes [start, end) of one column. A column may have several. */
 export interface ByteSpan {
   readonly start: number;
   readonly end: number;
+  /** Index of the column. */
+  readonly column: number;
 }
 
 /** Bytes between two chunks that are cheaper to read than to ask for twice. */
@@ -17,12 +19,14 @@ const MIN_WINDOW_BYTES = 128 * 1024;
  * that of its bytes, so that a window of any column lasts for about as many rows. Neighbours that fit into one read share
  * it: small row groups take one request, not one per column. Returns each column's windows, in order.
  */
-export function readWindows(source: WindowSource, spans: readonly ByteSpan[], windowBytes: number): ReadWindow[][] {
-  const result: ReadWindow[][] = spans.map(() => []);
-  const order = spans
-    .map(({ start, end }, column) => ({ start, end, column }))
-    .filter((span) => span.end > span.start)
-    .toSorted((a, b) => a.start - b.start);
+export function readWindows(
+  source: WindowSource,
+  columns: number,
+  spans: readonly ByteSpan[],
+  windowBytes: number,
+): ReadWindow[][] {
+  const result: ReadWindow[][] = Array.from({ length: columns }, () => []);
+  const order = spans.filter((span) => span.end > span.start).toSorted((a, b) => a.start - b.start);
   const total = order.reduce((sum, span) => sum + span.end - span.start, 0);
   // When all columns fit the windows together, neighbours share; else only what is smaller than the least window.
   const joinable = total <= windowBytes ? MAX_JOINED_BYTES : MIN_WINDOW_BYTES;

@@ -1,6 +1,7 @@
 import { ChunkBytes, type ReadWindow, type WindowSource } from './chunk-bytes.ts';
 import { ColumnReader } from './column-reader.ts';
 import { damaged, stopIfAborted } from './file-fault.ts';
+import { pageJumps, type PageJump } from './page-jump.ts';
 import type { ParquetFile, RowGroup } from './parquet-file.ts';
 import { readWindows } from './read-windows.ts';
 import { WindowMemory } from './reused-memory.ts';
@@ -42,6 +43,7 @@ export async function* readRowBatches(
   const batchBytes = request.batchBytes ?? DEFAULT_BATCH_BYTES;
   let batches = 0;
   try {
+    await fetches.jumpInto(file, groups[0], reading);
     for (const [index, { group, start, end }] of groups.entries()) {
       for (const [i, reader] of readers.entries()) fetches.start(index, i, reader);
       await Promise.all(readers.map((reader) => reader.skip(start)));
@@ -79,7 +81,8 @@ function wantedRows(file: ParquetFile, request: RowRequest): GroupRows[] {
 /** Rows that fit a batch by the sizes of the open pages; at least one. */
 function rowsOf(batchBytes: number, readers: readonly ColumnReader[]): number {
   const rowBytes = readers.reduce((sum, reader) => sum + reader.rowBytes, 0);
-  return Math.max(1, Math.floor(batchBytes / Math.max(1, rowBytes)));
+  const known = readers.reduce((least, reader) => Math.min(least, reader.rowsAhead), Number.POSITIVE_INFINITY);
+  return Math.max(1, Math.min(known, Math.floor(batchBytes / Math.max(1, rowBytes))));
 }
 
 /** The windows of every column through the wanted row groups, planned one row group ahead. */
@@ -89,6 +92,8 @@ class FetchPlan {
   private readonly groups: readonly GroupRows[];
   private readonly windowBytes: number;
   private readonly planned = new Map<number, ReadWindow[][]>();
+  /** Of the first row group, by column. */
+  private jumps: readonly (PageJump | undefined)[] = [];
 
   constructor(
     file: ParquetFile,
@@ -103,6 +108,17 @@ class FetchPlan {
     this.windowBytes = windowBytes ?? DEFAULT_WINDOW_BYTES;
   }
 
+  /** Finds where to start in a first row group that is not wanted from its start. */
+  async jumpInto(file: ParquetFile, first: GroupRows | undefined, signal: AbortSignal): Promise<void> {
+    if (first === undefined || first.start === 0) return;
+    const bytes = this.leaves.reduce((sum, { leaf }) => {
+      const chunk = first.group.columns[leaf.leafIndex]!;
+      return sum + chunk.end - chunk.start;
+    }, 0);
+    // What fits the windows is read in one go anyway.
+    if (bytes > this.windowBytes) this.jumps = await pageJumps(file, this.leaves, first.group, first.start, signal);
+  }
+
   /** Starts a column on the row group at `index` of the wanted ones. */
   start(index: number, column: number, reader: ColumnReader): void {
     this.planned.delete(index - 1);
@@ -113,15 +129,24 @@ class FetchPlan {
       index + 1 < this.groups.length ? this.windows(index + 1)[column]![0] : undefined,
     );
     void this.windows(index)[column]![0]?.load();
-    reader.start(bytes, chunk.codec, chunk.numValues / Math.max(1, group.numRows));
+    const rowEntries = chunk.numValues / Math.max(1, group.numRows);
+    reader.start(bytes, chunk.codec, rowEntries, index === 0 ? this.jumps[column] : undefined);
   }
 
   private windows(index: number): ReadWindow[][] {
     const known = this.planned.get(index);
     if (known !== undefined) return known;
     const { columns } = this.groups[index]!.group;
-    const spans = this.leaves.map(({ leaf }) => columns[leaf.leafIndex]!);
-    const made = readWindows(this.source, spans, this.windowBytes);
+    const spans = this.leaves.flatMap(({ leaf }, column) => {
+      const { start, end } = columns[leaf.leafIndex]!;
+      const jump = index === 0 ? this.jumps[column] : undefined;
+      if (jump === undefined) return [{ start, end, column }];
+      return [
+        { start, end: jump.from, column },
+        { start: jump.to, end, column },
+      ];
+    });
+    const made = readWindows(this.source, this.leaves.length, spans, this.windowBytes);
     this.planned.set(index, made);
     return made;
   }
