@@ -10,10 +10,10 @@ const seed = Number(values.seed ?? 1);
 const runs = Number(values.runs ?? 5_000);
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-const { failures, operations, ambiguous, faults, ends } = await runCampaign(seed, runs, print);
+const { failures, operations, ambiguous, faults, ends, repeated } = await runCampaign(seed, runs, print);
 print(`ends: ${[...ends].map(([end, count]) => `${end} ${count}`).join(', ')}`);
 print(
   `${runs} runs from seed ${seed}: ${failures.length} failed; ` +
-    `${operations} operations, ${ambiguous} ambiguous, ${faults} faults`,
+    `${operations} operations, ${ambiguous} ambiguous, ${faults} faults; ${repeated} repeated after a stall of the machine`,
 );
 process.exitCode = failures.length === 0 ? 0 : 1;

@@ -1,4 +1,5 @@
 /** A container on an emulator, a writer for it, and operations to write. */
+import { Agent } from 'node:https';
 import { CosmosClient, type ContainerRequest } from '@azure/cosmos';
 import {
   openDocumentWriter,
@@ -35,7 +36,8 @@ export async function openWriterTarget(
 ): Promise<WriterTarget> {
   const emulator = await startCosmosEmulator(options);
   const { endpoint, key } = emulator;
-  const client = new CosmosClient({ endpoint, key });
+  const ca = emulator.caCertificate;
+  const client = new CosmosClient({ endpoint, key, ...(ca === undefined ? {} : { agent: new Agent({ ca }) }) });
   await client.databases.create({ id: DATABASE });
   const definition = { id: CONTAINER, partitionKey: { paths: ['/category'], kind: 'Hash', version: 2 }, ...container };
   // The SDK's enums are the same words.

@@ -1,0 +1,219 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
+import { openCosmosAccount, type CosmosAccountSettings } from '../../src/cosmos/cosmos-account.ts';
+import { unlimited } from '../../src/cosmos/ru-limiter.ts';
+import { checkTarget } from '../../src/cosmos/target-check.ts';
+import { startCosmosEmulator } from '../../src/local/cosmos-emulator/emulator.ts';
+import { systemClock } from '../../src/shared/clock.ts';
+import type { TargetInfo } from '../../src/sync/document-writer.ts';
+import {
+  CONTAINER,
+  DATABASE,
+  openWriterTarget,
+  tally,
+  upsert,
+  writeAll,
+  type WriterTarget,
+} from '../support/writer-target.ts';
+
+const never = new AbortController().signal;
+
+let target: WriterTarget | undefined;
+async function open(...args: Parameters<typeof openWriterTarget>): Promise<WriterTarget> {
+  target = await openWriterTarget(...args);
+  return target;
+}
+afterEach(async () => {
+  await target?.close();
+  target = undefined;
+});
+
+describe('a target is described', () => {
+  it('with its key, its partitions and its id at the service', async () => {
+    const { writer } = await open(
+      { partitions: 2 },
+      { partitionKey: { paths: ['/a', '/b'], kind: 'MultiHash', version: 2 } },
+    );
+    const info = await (await writer()).describe(never);
+    expect(info).toMatchObject({
+      partitionKeyPaths: ['/a', '/b'],
+      partitionKeyKind: 'MultiHash',
+      partitionKeyVersion: 2,
+    });
+    expect(info.rid).not.toBe('');
+    expect(info.partitions.map(({ start }) => start)).toEqual(['', info.partitions[0]?.end]);
+    expect(info.partitions.at(-1)?.end).toBe('FF');
+  });
+
+  it('without a key version means version 1', async () => {
+    const { writer } = await open({}, { partitionKey: { paths: ['/category'] } });
+    expect(await (await writer()).describe(never)).toMatchObject({ partitionKeyKind: 'Hash', partitionKeyVersion: 1 });
+  });
+});
+
+describe('a target is refused', () => {
+  it('when it does not exist', async () => {
+    const { writer } = await open();
+    for (const place of [{ container: 'other' }, { database: 'other' }]) {
+      await expect((await writer(place)).describe(never)).rejects.toMatchObject({
+        code: 'targetMissing',
+        problem: expect.stringContaining('other') as string,
+      });
+    }
+  });
+
+  it('when it deletes documents by itself', async () => {
+    const { writer } = await open({}, { defaultTtl: 3_600 });
+    const batchWriter = await writer();
+    await expect(batchWriter.describe(never)).rejects.toMatchObject({ code: 'targetUnsafe' });
+    await expect(writeAll(batchWriter, [[upsert('a', 'c')]])).rejects.toMatchObject({ code: 'targetUnsafe' });
+  });
+
+  it('when it is partitioned by something that the mapping does not fill', async () => {
+    const { writer } = await open();
+    await expect((await writer({ partitionKeyPaths: ['/kind'] })).describe(never)).rejects.toMatchObject({
+      code: 'targetKeyMismatch',
+      problem: expect.stringContaining('/category') as string,
+    });
+    await (await writer({ partitionKeyPaths: ['/category'] })).describe(never);
+  });
+
+  it('when its account takes writes in several regions, or its key has more than three levels', () => {
+    const info: TargetInfo = {
+      rid: 'r',
+      partitionKeyPaths: ['/a'],
+      partitionKeyKind: 'Hash',
+      partitionKeyVersion: 2,
+      defaultTtl: -1,
+      partitions: [],
+    };
+    const expected = { name: 'container a/b', multipleWriteRegions: false };
+    expect(() => checkTarget(info, expected)).not.toThrow();
+    expect(() => checkTarget(info, { ...expected, multipleWriteRegions: true })).toThrow(/several regions/);
+    const deep = { ...info, partitionKeyPaths: ['/a', '/b', '/c', '/d'] };
+    expect(() => checkTarget(deep, expected)).toThrow(/4 partition key levels/);
+  });
+});
+
+describe('requests are refused with what to do about it', () => {
+  it('a wrong key', async () => {
+    const { emulator } = await open();
+    await expect(
+      describeWith({ endpoint: emulator.endpoint, identity: { kind: 'key', key: 'd3Jvbmc=' } }),
+    ).rejects.toMatchObject({
+      code: 'targetKeyRefused',
+      remedy: expect.stringContaining('key') as string,
+    });
+  });
+
+  it('a clock that is an hour behind', async () => {
+    const { emulator, writer } = await open();
+    const clock = { ...systemClock, now: () => Date.now() - 3_600_000 };
+    const account = await openCosmosAccount(
+      { endpoint: emulator.endpoint, identity: { kind: 'key', key: emulator.key } },
+      clock,
+    );
+    await expect((await writer({ account })).describe(never)).rejects.toMatchObject({
+      code: 'targetClockSkew',
+      problem: expect.stringContaining('60 minutes behind') as string,
+    });
+    account.close();
+  });
+
+  it('plain http to another machine, and an endpoint that is none', async () => {
+    const identity = { kind: 'key', key: 'a2V5' } as const;
+    await expect(openCosmosAccount({ endpoint: 'http://example.com/', identity })).rejects.toMatchObject({
+      code: 'configInvalid',
+    });
+    await expect(openCosmosAccount({ endpoint: 'somewhere', identity })).rejects.toMatchObject({
+      code: 'configInvalid',
+    });
+    await expect(
+      openCosmosAccount({ endpoint: 'https://example.com/', identity: { kind: 'key', key: 'not base64!' } }),
+    ).rejects.toMatchObject({ code: 'configInvalid' });
+  });
+
+  it('a certificate that nobody vouches for, at once', async () => {
+    const emulator = await startCosmosEmulator({ https: true });
+    try {
+      const identity = { kind: 'key', key: emulator.key } as const;
+      await expect(describeWith({ endpoint: emulator.endpoint, identity })).rejects.toMatchObject({
+        code: 'targetCertificateRefused',
+      });
+    } finally {
+      await emulator.close();
+    }
+  });
+
+  it('an identity without the role', async () => {
+    const emulator = await startCosmosEmulator({ https: true, auth: { entra: { roles: {} } } });
+    try {
+      await expect(describeWith(withToken(emulator, () => undefined))).rejects.toMatchObject({
+        code: 'targetForbidden',
+      });
+    } finally {
+      await emulator.close();
+    }
+  });
+
+  it('an identity that gives no token', async () => {
+    const emulator = await startCosmosEmulator({ https: true, auth: { entra: 'anyToken' } });
+    const credential = { getToken: () => Promise.reject(new Error('no identity here')) };
+    const { endpoint, caCertificate = '' } = emulator;
+    try {
+      await expect(
+        describeWith({ endpoint, caPem: caCertificate, identity: { kind: 'credential', credential } }),
+      ).rejects.toMatchObject({ code: 'targetForbidden', problem: expect.stringContaining('token') as string });
+    } finally {
+      await emulator.close();
+    }
+  });
+});
+
+describe('tokens', () => {
+  it('are asked for once, and once more when the service refuses one', async () => {
+    const { emulator, writer } = await open({ https: true, auth: { entra: 'anyToken' } });
+    let asked = 0;
+    const account = await openCosmosAccount(withToken(emulator, () => asked++));
+    const batchWriter = await writer({ account });
+    expect(tally(await writeAll(batchWriter, [[upsert('a', 'c'), upsert('b', 'd')]]))).toEqual({ applied: 2 });
+    expect(asked).toBe(1);
+    emulator.faults.add({ match: { kind: 'batch' }, action: { kind: 'answer', status: 401 } });
+    expect(tally(await writeAll(batchWriter, [[upsert('a', 'c')]]))).toEqual({ applied: 1 });
+    expect(asked).toBe(2);
+    emulator.faults.add({ match: { kind: 'batch' }, times: 2, action: { kind: 'answer', status: 401 } });
+    await expect(writeAll(batchWriter, [[upsert('a', 'c')]])).rejects.toMatchObject({ code: 'targetKeyRefused' });
+    account.close();
+  });
+});
+
+/** Settings with a credential that counts how often it is asked. */
+function withToken(
+  emulator: { readonly endpoint: string; readonly caCertificate?: string },
+  asked: () => void,
+): CosmosAccountSettings {
+  const claims = Buffer.from(JSON.stringify({ oid: 'someone', exp: 4_000_000_000 })).toString('base64url');
+  const token = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${claims}.`;
+  const credential = {
+    getToken: () => {
+      asked();
+      return Promise.resolve({ token, expiresOnTimestamp: Date.now() + 3_600_000 });
+    },
+  };
+  return {
+    endpoint: emulator.endpoint,
+    ...(emulator.caCertificate === undefined ? {} : { caPem: emulator.caCertificate }),
+    identity: { kind: 'credential', credential },
+  };
+}
+
+async function describeWith(settings: CosmosAccountSettings): Promise<TargetInfo> {
+  const account = await openCosmosAccount(settings);
+  try {
+    return await openDocumentWriter({ account, database: DATABASE, container: CONTAINER, limiter: unlimited }).describe(
+      never,
+    );
+  } finally {
+    account.close();
+  }
+}
