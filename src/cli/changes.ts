@@ -26,7 +26,7 @@ export const changesCommand: Command = {
   usage: USAGE,
   async run(argv, io) {
     const { values, positionals } = parseArguments(argv, { from: { type: 'string' }, to: { type: 'string' } }, 1);
-    const store = tableArgument(positionals);
+    const store = await tableArgument(positionals);
     if (values.from === undefined) {
       throw new SyncError('usage', { problem: '--from is missing.', remedy: 'Name the first version to read.' });
     }

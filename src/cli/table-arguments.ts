@@ -30,7 +30,7 @@ function timestampFlag(text: string): number {
 }
 
 /** The one positional argument. Throws `usage` when it is missing. */
-export function tableArgument(positionals: readonly string[]): LogStore {
+export async function tableArgument(positionals: readonly string[]): Promise<LogStore> {
   const [table] = positionals;
   if (table === undefined || table === '') {
     throw new SyncError('usage', { problem: 'The table is missing.', remedy: 'Name a folder or a URL.' });
@@ -56,6 +56,6 @@ export async function snapshotArgument(
   flags: { readonly version?: string; readonly timestamp?: string },
   signal: AbortSignal,
 ): Promise<{ readonly store: LogStore; readonly snapshot: Snapshot }> {
-  const store = tableArgument(positionals);
+  const store = await tableArgument(positionals);
   return { store, snapshot: await loadSnapshot(store, versionArgument(flags), signal) };
 }

@@ -1,11 +1,5 @@
 /** Opens the store of a table from a location as people write it, for the command line. */
-import { DefaultAzureCredential } from '@azure/identity';
-import {
-  AnonymousCredential,
-  BlobServiceClient,
-  ContainerClient,
-  type StoragePipelineOptions,
-} from '@azure/storage-blob';
+import type { StoragePipelineOptions } from '@azure/storage-blob';
 import type { LogStore } from '../delta/log-store.ts';
 import { BlobLogStore } from './blob-log-store.ts';
 import { FolderLogStore } from './folder-log-store.ts';
@@ -21,10 +15,12 @@ export const READ_RETRIES: StoragePipelineOptions = {
  * string in the environment variable AZURE_STORAGE_CONNECTION_STRING when it is for that account, the default Azure
  * credential. Throws `usage`.
  */
-export function openTable(text: string, environment: NodeJS.ProcessEnv = process.env): LogStore {
+export async function openTable(text: string, environment: NodeJS.ProcessEnv = process.env): Promise<LogStore> {
   const location = parseTableLocation(text);
   if (location.kind === 'folder') return new FolderLogStore(location.path);
   const { endpoint, container, folder, sas } = location;
+  // Loaded only here: a folder needs none of it, and it takes longer to load than a small table to read.
+  const { AnonymousCredential, BlobServiceClient, ContainerClient } = await import('@azure/storage-blob');
   const url = `${endpoint}/${encodeURIComponent(container)}`;
   if (sas !== '') {
     return new BlobLogStore(new ContainerClient(`${url}${sas}`, new AnonymousCredential(), READ_RETRIES), folder);
@@ -35,5 +31,6 @@ export function openTable(text: string, environment: NodeJS.ProcessEnv = process
     if (service.url.replace(/\/$/, '') === endpoint)
       return new BlobLogStore(service.getContainerClient(container), folder);
   }
+  const { DefaultAzureCredential } = await import('@azure/identity');
   return new BlobLogStore(new ContainerClient(url, new DefaultAzureCredential(), READ_RETRIES), folder);
 }

@@ -224,7 +224,7 @@ describe('blob store', () => {
       lists.length = 0;
       expect(await headVersion(store, writer.version)).toBe(writer.version);
       expect(lists).toHaveLength(1);
-      const byUrl = openTable(`${azurite.endpoint}/${container.containerName}/lake/table`, {
+      const byUrl = await openTable(`${azurite.endpoint}/${container.containerName}/lake/table`, {
         AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
       });
       expect(await tableRows(byUrl)).toHaveLength(3);
