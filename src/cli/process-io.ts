@@ -33,10 +33,15 @@ export function createProcessIo(): ProcessIo {
   }
   return {
     stdout: writer(process.stdout, controller.signal),
-    stderr: writer(process.stderr, controller.signal),
+    stderr: quiet(writer(process.stderr, controller.signal), () => request === 'readerGone'),
     signal: controller.signal,
     endRequest: () => request,
   };
+}
+
+/** Who closed the pipe (`… | head`) has what it wanted: that the work was stopped then is no news. */
+function quiet(writer: TextWriter, isQuiet: () => boolean): TextWriter {
+  return { write: async (text) => (isQuiet() ? undefined : writer.write(text)) };
 }
 
 function writer(stream: Writable, signal: AbortSignal): TextWriter {

@@ -206,6 +206,26 @@ describe('bad input ends with its code, and leaves nothing that a later run take
     expect(run.events()).toContainEqual(expect.objectContaining({ event: 'error', code: 'notSynced' }));
   });
 
+  test('a commit that would delete most documents is held with its code, and nothing is deleted', async () => {
+    const writer = await partsTable(20);
+    run = start('--exit-when-synced');
+    expect(await run.exit).toBe(0);
+    await writer.delete((row) => row['stock'] !== 0);
+    run = start('--exit-when-synced');
+    expect(await run.exit).toBe(1);
+    expect(run.events().at(-1)).toMatchObject({ event: 'error', code: 'tooManyDeletes' });
+    expect(run.events().some(({ event }) => event === 'epoch' || event === 'synced')).toBe(false);
+  });
+
+  test('a second run on a data folder that is in use', async () => {
+    await partsTable(1);
+    run = start();
+    await run.ready();
+    const second = start();
+    expect(await second.exit).toBe(1);
+    expect(second.events()).toEqual([expect.objectContaining({ event: 'error', code: 'dataFolderInUse' })]);
+  });
+
   test('a key that is not unique', async () => {
     const writer = await partsTable(3);
     await writer.insert([{ sku: 's1', category: 'c', stock: 99 }]);
