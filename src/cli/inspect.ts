@@ -1,5 +1,5 @@
 /** `delta-cosmos inspect`: what a table version is made of. */
-import { isEnabled } from '../delta/metadata.ts';
+import { availableFeed, type AvailableFeed } from '../delta/feed-range.ts';
 import { typeText } from '../delta/schema-json.ts';
 import type { Snapshot } from '../delta/snapshot.ts';
 import { stringifyJson } from '../shared/json.ts';
@@ -10,7 +10,8 @@ import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos inspect TABLE [--version V | --timestamp T] [--files] [--json]
 
-Prints version, protocol, features, schema, partition columns, number and size of the files of a Delta table.
+Prints version, protocol, features, schema, partition columns, number and size of the files of a Delta table, and which
+versions its change data feed covers.
 
 TABLE is a folder or an https:// or abfss:// URL.
 
@@ -20,7 +21,14 @@ TABLE is a folder or an https:// or abfss:// URL.
   --json          one JSON object
 `;
 
-async function writeJson(snapshot: Snapshot, files: readonly string[] | undefined, out: TextWriter): Promise<void> {
+/** What is printed. */
+interface Description {
+  readonly snapshot: Snapshot;
+  readonly feed: AvailableFeed | undefined;
+  readonly files: readonly string[] | undefined;
+}
+
+async function writeJson({ snapshot, feed, files }: Description, out: TextWriter): Promise<void> {
   const { protocol, metadata, timestamp } = snapshot;
   const totals = await snapshot.totals();
   const description = {
@@ -35,7 +43,7 @@ async function writeJson(snapshot: Snapshot, files: readonly string[] | undefine
     schema: schemaJson(metadata.schema.fields),
     partitionColumns: metadata.partitionColumns,
     columnMapping: snapshot.columnMapping,
-    changeDataFeed: isEnabled(metadata, 'delta.enableChangeDataFeed'),
+    changeDataFeed: feed === undefined ? null : { from: feed.from, to: feed.to },
     configuration: metadata.configuration,
     numFiles: totals.numFiles,
     sizeInBytes: totals.sizeInBytes,
@@ -50,7 +58,12 @@ function list(items: readonly string[]): string {
   return items.length === 0 ? 'none' : items.join(', ');
 }
 
-async function writeText(snapshot: Snapshot, files: readonly string[] | undefined, out: TextWriter): Promise<void> {
+function feedText(feed: AvailableFeed | undefined): string {
+  if (feed === undefined) return 'none';
+  return `versions ${feed.from} to ${feed.to}${feed.isComplete ? '' : ', or from earlier on'}`;
+}
+
+async function writeText({ snapshot, feed, files }: Description, out: TextWriter): Promise<void> {
   const { protocol, metadata } = snapshot;
   const totals = await snapshot.totals();
   const lines = [
@@ -59,7 +72,7 @@ async function writeText(snapshot: Snapshot, files: readonly string[] | undefine
     `protocol           reader ${protocol.minReaderVersion}, writer ${protocol.minWriterVersion}`,
     `reader features    ${list(protocol.readerFeatures)}`,
     `column mapping     ${snapshot.columnMapping}`,
-    `change data feed   ${isEnabled(metadata, 'delta.enableChangeDataFeed') ? 'on' : 'off'}`,
+    `change data feed   ${feedText(feed)}`,
     `partition columns  ${list(metadata.partitionColumns)}`,
     `files              ${totals.numFiles}, ${totals.sizeInBytes} bytes`,
     'columns',
@@ -88,9 +101,10 @@ export const inspectCommand: Command = {
       { ...VERSION_FLAGS, files: { type: 'boolean' }, json: { type: 'boolean' } },
       1,
     );
-    const { snapshot } = await snapshotArgument(positionals, values, io.signal);
+    const { store, snapshot } = await snapshotArgument(positionals, values, io.signal);
     const files = values.files === true ? await livePaths(snapshot, io.signal) : undefined;
-    await (values.json === true ? writeJson : writeText)(snapshot, files, io.stdout);
+    const feed = await availableFeed(store, snapshot, io.signal);
+    await (values.json === true ? writeJson : writeText)({ snapshot, feed, files }, io.stdout);
     return 0;
   },
 };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readChangeFeed } from '../../src/delta/change-feed.ts';
+import { availableFeed } from '../../src/delta/feed-range.ts';
 import { commitTimestamps, versionAtTimestamp } from '../../src/delta/history.ts';
 import { headVersion, listCommits, readCommit } from '../../src/delta/log.ts';
 import { commitPath, parseLogName } from '../../src/delta/log-path.ts';
@@ -326,6 +327,26 @@ describe('the change data feed', () => {
     }
     await expect(rowsOfFeed(store, 4, 3)).rejects.toMatchObject({ code: 'usage' });
     await expect(rowsOfFeed(store, 4, 9)).rejects.toMatchObject({ code: 'versionNotFound' });
+  });
+
+  it('is available from where it was last switched on, or where the log begins', async () => {
+    const writer = await make();
+    const store = storeOf(writer);
+    const available = async () => availableFeed(store, await loadSnapshot(store, { kind: 'latest' }));
+    expect(await available()).toBeUndefined();
+    await writer.setChangeFeed(true);
+    await writer.insert([{ id: 1 }]);
+    await writer.setProperties({ note: 'x' });
+    expect(await available()).toEqual({ from: 1, to: 3, isComplete: true });
+    await writer.setChangeFeed(false);
+    await writer.setChangeFeed(true);
+    await writer.insert([{ id: 2 }]);
+    await writer.insert([{ id: 3 }]);
+    expect(await available()).toEqual({ from: 5, to: 7, isComplete: true });
+    await writer.checkpoint();
+    await writer.insert([{ id: 4 }]);
+    await writer.cleanLog(7);
+    expect(await available()).toEqual({ from: 7, to: 8, isComplete: true });
   });
 
   it('has nothing for OPTIMIZE, and says so when VACUUM or clean-up took its data', async () => {
