@@ -3,7 +3,7 @@
  * `--seed S --runs 1` repeats it.
  */
 import { parseArgs } from 'node:util';
-import { runCampaign } from '../support/writer-scenario.ts';
+import { runCampaign } from '../support/writer-campaign.ts';
 
 const { values } = parseArgs({ options: { seed: { type: 'string' }, runs: { type: 'string' } } });
 const seed = Number(values.seed ?? 1);

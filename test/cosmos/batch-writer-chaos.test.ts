@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runCampaign } from '../support/writer-scenario.ts';
+import { runCampaign } from '../support/writer-campaign.ts';
 
 describe('the batch writer under random faults', () => {
   // Long campaigns: `node test/chaos/writer.ts --seed S --runs N`, which also repeats a seed that failed here.

@@ -8,12 +8,7 @@ import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-a
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
 import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../../src/documents/document.ts';
 import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
-import {
-  startCosmosEmulator,
-  type CosmosEmulator,
-  type FaultAction,
-  type FaultRule,
-} from '../../src/local/cosmos-emulator/emulator.ts';
+import { startCosmosEmulator, type CosmosEmulator, type FaultRule } from '../../src/local/cosmos-emulator/emulator.ts';
 import { systemClock, type Clock } from '../../src/shared/clock.ts';
 import { SyncError } from '../../src/shared/errors.ts';
 import type { Operation, Outcome, StoredDocument } from '../../src/sync/document-writer.ts';
@@ -21,13 +16,14 @@ import { DocumentModel } from './document-model.ts';
 import { Random } from './random.ts';
 import { scaledClock } from './scaled-clock.ts';
 import { StrictLimiter } from './strict-limiter.ts';
+import { operationFault, rangesFault, requestFault } from './writer-faults.ts';
 
 /** Real seconds pass this many times faster; a request's time-out of 10 s is half a second. */
 const SCALE = 20;
 const DATABASE = 'chaos';
 
 /** What a run met, for the summary. */
-interface ScenarioReport {
+export interface ScenarioReport {
   readonly operations: number;
   readonly ambiguous: number;
   readonly faults: number;
@@ -35,89 +31,13 @@ interface ScenarioReport {
 }
 
 /** Emulator and clients for many scenarios. */
-interface ScenarioHost {
+export interface ScenarioHost {
   /** Throws an Error that tells what was wrong. */
   run(seed: number): Promise<ScenarioReport>;
   close(): Promise<void>;
 }
 
-/** What many runs met. */
-export interface CampaignReport {
-  readonly failures: readonly string[];
-  readonly operations: number;
-  readonly ambiguous: number;
-  readonly faults: number;
-  readonly ends: ReadonlyMap<string, number>;
-  /** Runs that were done again because the machine had stood still for long, as their clock goes. */
-  readonly repeated: number;
-}
-
-/** Milliseconds: a process that stood still for so long gave up requests that were about to be answered. */
-const STALL_MS = 250;
-
-/** Notices when this process was not scheduled. */
-class StallWatch {
-  lastAt = Number.NEGATIVE_INFINITY;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor() {
-    let last = performance.now();
-    this.#timer = setInterval(() => {
-      const now = performance.now();
-      if (now - last > STALL_MS) this.lastAt = now;
-      last = now;
-    }, 20);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-}
-
-/** Most of a run is waiting, so several go side by side. */
-const PARALLEL = 6;
-
-/** Runs the seeds from `first` on. */
-export async function runCampaign(
-  first: number,
-  runs: number,
-  failed: (line: string) => void = () => undefined,
-): Promise<CampaignReport> {
-  const host = await openScenarioHost();
-  const watch = new StallWatch();
-  const total = { operations: 0, ambiguous: 0, faults: 0, repeated: 0, ends: new Map<string, number>() };
-  const failures: string[] = [];
-  let next = first;
-  const run = async (seed: number, tries: number): Promise<void> => {
-    const begin = performance.now();
-    try {
-      const report = await host.run(seed);
-      total.operations += report.operations;
-      total.ambiguous += report.ambiguous;
-      total.faults += report.faults;
-      total.ends.set(report.ended, (total.ends.get(report.ended) ?? 0) + 1);
-    } catch (error) {
-      // Time-outs and late requests of a stall are not the writer's doing; a fault of it shows again.
-      if (watch.lastAt >= begin && tries < 5) {
-        total.repeated++;
-        await run(seed, tries + 1);
-        return;
-      }
-      const line = `seed ${seed}: ${error instanceof Error ? error.message : String(error)}`;
-      failures.push(line);
-      failed(line);
-    }
-  };
-  const worker = async (): Promise<void> => {
-    for (let seed = next++; seed < first + runs; seed = next++) await run(seed, 1);
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-  watch.stop();
-  await host.close();
-  return { ...total, failures };
-}
-
-async function openScenarioHost(): Promise<ScenarioHost> {
+export async function openScenarioHost(): Promise<ScenarioHost> {
   const clock = scaledClock(SCALE);
   // Signatures go by the real wall clock, from which this one runs away.
   const emulator = await startCosmosEmulator({ clock, auth: { key: false } });
@@ -163,6 +83,7 @@ class Scenario {
   readonly #late: boolean;
   #ranges: readonly string[] = ['0'];
   readonly #faults: number[] = [];
+  #message = '';
   readonly #identities: Identity[] = [];
   #first: ReadonlyMap<string, StoredDocument> = new Map();
   readonly #handed: Operation[] = [];
@@ -310,14 +231,19 @@ class Scenario {
       const times = random.chance(0.8) ? 1 : random.int(2, 4);
       const kind = random.pick(['request', 'request', 'operation', 'ranges', 'layout'] as const);
       if (kind === 'ranges')
-        this.#arm({ match: { ...match, kind: 'ranges' }, skip, times, action: this.#rangesFault() });
+        this.#arm({ match: { ...match, kind: 'ranges' }, skip, times, action: rangesFault(random) });
       else if (kind === 'layout') this.#changeLayoutLater(skip);
       else if (kind === 'operation') {
-        const action = this.#operationFault();
+        const action = operationFault(random);
         // One operation may meet them all, and each 410 costs seconds of looking at ranges that do not change.
         const most = action.kind === 'answer' && action.status === 410 ? 4 : 40;
         this.#arm({ level: 'operation', match, skip: random.int(0, 150), times: random.int(1, most), action });
-      } else this.#arm({ match: { ...match, kind: 'batch' }, skip, times, action: this.#requestFault() });
+      } else {
+        const action = requestFault(random, this.#late);
+        // Six time-outs in a row use up the time in which an operation is sent again.
+        const long = action.kind === 'delay' && action.ms > 10_000;
+        this.#arm({ match: { ...match, kind: 'batch' }, skip, times: long ? 1 : times, action });
+      }
     }
     if (this.#interruption === 'target') {
       const [status, substatus] = random.pick([
@@ -338,51 +264,6 @@ class Scenario {
 
   #arm(rule: FaultRule): void {
     this.#faults.push(this.#emulator.faults.add(rule));
-  }
-
-  #requestFault(): FaultAction {
-    const random = this.#random;
-    return random.pick<() => FaultAction>([
-      () => ({ kind: 'answer', status: 429, substatus: random.pick([3200, 3212]), retryAfterMs: random.int(0, 300) }),
-      () => ({ kind: 'answer', status: 410, substatus: random.pick([1000, 1002, 1007, 1008]) }),
-      () => ({ kind: 'answer', status: random.pick([449, 503, 500, 408]) }),
-      () => ({ kind: 'answer', status: random.pick([503, 500, 408]), applied: true }),
-      () => ({ kind: 'answer', status: random.pick([400, 413]) }),
-      () => ({ kind: 'answer', status: 403, substatus: random.pick([3, 1008]) }),
-      () => ({ kind: 'answer', status: 404, substatus: 1002 }),
-      () => ({ kind: 'reset', when: 'before' }),
-      () => ({ kind: 'reset', when: 'after' }),
-      () => ({ kind: 'truncate' }),
-      () => ({ kind: 'truncate', bytes: 0 }),
-      () => ({ kind: 'delay', ms: random.int(1, 400) }),
-      () => ({ kind: 'delay', ms: random.int(1, 400), before: true }),
-      // Longer than the request waits: the answer is lost, and with `before` the request lands after its repetition.
-      () => ({ kind: 'delay', ms: 12_000, before: this.#late }),
-    ])();
-  }
-
-  #operationFault(): FaultAction {
-    const random = this.#random;
-    return random.pick<() => FaultAction>([
-      () => ({ kind: 'answer', status: 429, substatus: 3200, retryAfterMs: random.int(0, 200) }),
-      () => ({ kind: 'answer', status: 449 }),
-      () => ({ kind: 'answer', status: random.pick([408, 503, 500]) }),
-      () => ({ kind: 'answer', status: 408, applied: true }),
-      () => ({ kind: 'answer', status: 410, substatus: 1002 }),
-      () => ({ kind: 'answer', status: random.pick([400, 413]) }),
-      () => ({ kind: 'answer', status: 403, substatus: 1014 }),
-      () => ({ kind: 'reset', when: random.pick(['before', 'after']) }),
-    ])();
-  }
-
-  #rangesFault(): FaultAction {
-    const random = this.#random;
-    return random.pick<() => FaultAction>([
-      () => ({ kind: 'staleRanges' }),
-      () => ({ kind: 'answer', status: random.pick([429, 503, 408, 500]) }),
-      () => ({ kind: 'reset', when: 'before' }),
-      () => ({ kind: 'truncate' }),
-    ])();
   }
 
   /** Splits or migrates a partition just before the n-th batch from now is looked at. */
@@ -426,6 +307,7 @@ class Scenario {
       } catch (error) {
         if (!(error instanceof SyncError)) throw error;
         ended = error.code;
+        this.#message = error.message;
       }
     })();
     const over = new AbortController();
@@ -498,7 +380,8 @@ class Scenario {
     if (Math.abs(this.#limiter.settledRu - writer.counters.requestUnits) > 0.01) {
       problems.push(`${this.#limiter.settledRu} RU settled, ${writer.counters.requestUnits} counted`);
     }
-    if (!ENDS[this.#interruption].includes(ended)) problems.push(`ended as ${ended} although ${this.#interruption}`);
+    if (!ENDS[this.#interruption].includes(ended))
+      problems.push(`ended as ${ended} although ${this.#interruption}: ${this.#message}`);
     if (ended !== 'left') problems.push(...this.#checkOutcomes(stored, ended));
     if (problems.length > 0) throw new Error(problems.slice(0, 5).join('\n'));
   }
