@@ -91,7 +91,7 @@ export class ChunkBytes {
     return this.buffer;
   }
 
-  /** Makes `ready` hold at least `count` bytes, or all that the chunk has left. Undefined when it already does. */
+  /** Makes `ready` hold at least `count` bytes, or all that follow without a gap. Undefined when it already does. */
   need(count: number): Promise<void> | undefined {
     return this.buffer.length >= Math.min(count, this.left) ? undefined : this.fetch(count);
   }
@@ -127,7 +127,8 @@ export class ChunkBytes {
       let part = this.heldFrom(this.at + have);
       if (part.length === 0) {
         const window = this.windows[this.next];
-        if (window === undefined) throw new Error('a column chunk has no bytes left');
+        // Nothing is planned to be read where pages are jumped over; whoever needs bytes of there sees too few.
+        if (window === undefined || window.start > this.at + have) break;
         const loading = window.load();
         void (this.windows[this.next + 1] ?? this.following())?.load();
         this.heldBytes = await loading;
@@ -140,7 +141,7 @@ export class ChunkBytes {
       have += part.length;
     }
     // A copy only of what lies in several windows.
-    this.buffer = parts.length === 1 ? parts[0]! : Buffer.concat(parts, wanted);
+    this.buffer = parts.length === 1 ? parts[0]! : Buffer.concat(parts, Math.min(have, wanted));
     for (const window of done) window.release();
   }
 

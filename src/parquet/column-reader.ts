@@ -2,9 +2,10 @@ import type { ChunkBytes } from './chunk-bytes.ts';
 import { isKnownCodec } from './codec.ts';
 import { asFault, damaged, unsupported, type FilePlace } from './file-fault.ts';
 import type { FileField } from './file-schema.ts';
-import { parsePageHeader, type PageHeader } from './hyparquet-internals.ts';
+import type { PageHeader } from './hyparquet-internals.ts';
 import type { PageJump } from './page-jump.ts';
-import { checkPageHeader, checkPageSum, openDataPage, openDictionaryPage, pageCounts, type DataPage } from './page.ts';
+import { PageStream } from './page-stream.ts';
+import { openDataPage, openDictionaryPage, pageCounts, type DataPage } from './page.ts';
 import type { ValueConversion } from './plain-values.ts';
 import { PageMemory } from './reused-memory.ts';
 import type { Value } from './value-type.ts';
@@ -24,7 +25,6 @@ const BOOLEANS: readonly Value[] = [false, true];
 const BLOCK = 512;
 /** Rows of one batch may have this many entries in one column; more is no table anybody made. */
 const MAX_ENTRIES = 1 << 24;
-const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 
 /** Reads one leaf column, page by page, through the row groups it is started on. */
 export class ColumnReader {
@@ -32,7 +32,7 @@ export class ColumnReader {
   private readonly place: FilePlace;
   /** Undefined when only levels are wanted. */
   private readonly conversion: ValueConversion | undefined;
-  private chunk: ChunkBytes | undefined;
+  private pages: PageStream | undefined;
   private codec = '';
   private readonly memory = new PageMemory();
   private dictionary: readonly Value[] | undefined;
@@ -66,7 +66,7 @@ export class ColumnReader {
   start(chunk: ChunkBytes, codec: string, rowEntries: number, jump: PageJump | undefined): void {
     if (!isKnownCodec(codec)) throw unsupported(this.place, `the codec ${codec}`);
     this.close();
-    this.chunk = chunk;
+    this.pages = new PageStream(this.place, chunk);
     this.codec = codec;
     this.rowEntries = Math.max(1, rowEntries);
     this.jump = jump;
@@ -74,8 +74,8 @@ export class ColumnReader {
   }
 
   close(): void {
-    this.chunk?.close();
-    this.chunk = undefined;
+    this.pages?.close();
+    this.pages = undefined;
     this.page = undefined;
     this.pageLeft = 0;
     this.decoded = 0;
@@ -115,14 +115,15 @@ export class ColumnReader {
 
   /** Reads the dictionary, then goes straight to the page of the wanted row; returns the rows that are passed. */
   private async takeJump(rows: number): Promise<number> {
-    const { jump, chunk } = this;
-    if (jump === undefined || chunk === undefined || jump.firstRow > rows) return 0;
-    while (chunk.offset < jump.from) {
-      const header = await this.nextHeader(chunk);
-      if (header.type !== 'DICTIONARY_PAGE') throw damaged(this.place, 'its offset index leaves out pages');
-      await this.takeBody(chunk, header, (body) => this.openDictionary(header, body));
+    const { jump, pages } = this;
+    if (jump === undefined || pages === undefined || jump.firstRow > rows) return 0;
+    while (pages.offset < jump.from) {
+      const header = await pages.next();
+      if (header?.type !== 'DICTIONARY_PAGE') throw damaged(this.place, 'its offset index leaves out pages');
+      await this.takeDictionary(pages, header);
     }
-    chunk.skip(jump.to - chunk.offset);
+    if (pages.offset > jump.to) throw damaged(this.place, 'its offset index points into a page');
+    pages.jump(jump.to);
     this.jump = undefined;
     return jump.firstRow;
   }
@@ -268,72 +269,39 @@ export class ColumnReader {
    * sum are passed over first. `opened` is false at the end of the chunk.
    */
   private async nextPage(skippable: number): Promise<{ readonly opened: boolean; readonly skipped: number }> {
-    const chunk = this.chunk!;
+    const pages = this.pages!;
     let skipped = 0;
-    while (chunk.left > 0) {
-      const header = await this.nextHeader(chunk);
-      try {
-        checkPageHeader(header, chunk.left);
-        if (header.type === 'DATA_PAGE' || header.type === 'DATA_PAGE_V2') {
-          const { entries, rows } = pageCounts(header);
-          const pageRows = this.leaf.repetitionLevel === 0 ? entries : rows;
-          if (pageRows !== undefined && skipped + pageRows <= skippable) {
-            skipped += pageRows;
-            chunk.skip(header.compressed_page_size);
-            continue;
-          }
-        } else if (header.type !== 'DICTIONARY_PAGE') {
-          chunk.skip(header.compressed_page_size);
-          continue;
-        }
-      } catch (thrown) {
-        throw asFault(this.place, thrown);
+    for (let header = await pages.next(); header !== undefined; header = await pages.next()) {
+      const { type } = header;
+      if (type === 'DICTIONARY_PAGE') {
+        await this.takeDictionary(pages, header);
+        continue;
       }
-      await this.takeBody(chunk, header, (body) => {
-        if (header.type === 'DICTIONARY_PAGE') this.openDictionary(header, body);
-        else this.openPage(header, body);
-      });
+      const rows = type === 'DATA_PAGE' || type === 'DATA_PAGE_V2' ? this.rowsOf(header) : 0;
+      if (rows !== undefined && skipped + rows <= skippable) {
+        skipped += rows;
+        pages.skip(header);
+        continue;
+      }
+      const page = header;
+      await pages.take(page, (body) => this.openPage(page, body));
       if (this.pageLeft > 0) return { opened: true, skipped };
     }
     return { opened: false, skipped };
   }
 
-  /** Passes over a page's body, which `open` sees. */
-  private async takeBody(chunk: ChunkBytes, header: PageHeader, open: (body: Uint8Array) => void): Promise<void> {
-    const size = header.compressed_page_size;
+  /** Rows of a data page where its header tells. */
+  private rowsOf(header: PageHeader): number | undefined {
     try {
-      checkPageHeader(header, chunk.left);
+      const { entries, rows } = pageCounts(header);
+      return this.leaf.repetitionLevel === 0 ? entries : rows;
     } catch (thrown) {
       throw asFault(this.place, thrown);
     }
-    await chunk.need(size);
-    const body = chunk.ready.subarray(0, size);
-    try {
-      checkPageSum(header, body);
-      open(body);
-    } catch (thrown) {
-      throw asFault(this.place, thrown);
-    }
-    chunk.skip(size);
   }
 
-  private async nextHeader(chunk: ChunkBytes): Promise<PageHeader> {
-    for (let wanted = 256; ; wanted *= 8) {
-      await chunk.need(Math.min(wanted, chunk.left));
-      let parsed;
-      try {
-        parsed = parsePageHeader(chunk.ready, 0);
-      } catch (thrown) {
-        throw asFault(this.place, thrown);
-      }
-      if (parsed !== undefined) {
-        chunk.skip(parsed.end);
-        return parsed.header;
-      }
-      if (chunk.ready.length >= Math.min(chunk.left, MAX_HEADER_BYTES)) {
-        throw damaged(this.place, 'a page header ends early');
-      }
-    }
+  private async takeDictionary(pages: PageStream, header: PageHeader): Promise<void> {
+    await pages.take(header, (body) => this.openDictionary(header, body));
   }
 
   private openDictionary(header: PageHeader, body: Uint8Array): void {

@@ -165,6 +165,29 @@ describe('reading', () => {
     }
   });
 
+  it('starts in the middle of a row group with the bytes of the pages from there on', async () => {
+    const bytes = parquetBytes(numbers, numberRows(100_000), { rowGroupRows: 100_000, pageBytes: 4000 });
+    const source = memorySource(bytes);
+    const file = await openParquet(source);
+    const opened = source.reads.length;
+    const rowRange = { start: 95_000, end: 100_000 };
+    const rows = await collect(file, { columns: numbers, rowRange, windowBytes: 64 * 1024 });
+    expect(rows.map((row) => row['n'])).toEqual(Array.from({ length: 5000 }, (_, i) => 95_000 + i));
+    const read = source.reads.slice(opened).reduce((sum, { start, end }) => sum + end - start, 0);
+    expect(read).toBeLessThan(source.size * 0.15);
+  });
+
+  it('keeps a batch near its size when the pages that follow have longer values', async () => {
+    const fields = [field('s', primitive('string'))];
+    const rows = Array.from({ length: 1200 }, (_, i) => ({ s: i < 1000 ? `${i}` : `${i}`.repeat(20_000) }));
+    const file = await openBytes(parquetBytes(fields, rows, { pageBytes: 4000, encoding: () => 'PLAIN' }));
+    const sizes: number[] = [];
+    for await (const batch of readRowBatches(file, { columns: fields, batchBytes: 200_000 })) {
+      sizes.push(batch.rows.reduce((sum, row) => sum + (row['s'] as string).length, 0));
+    }
+    expect(Math.max(...sizes)).toBeLessThan(400_000);
+  });
+
   it('keeps a batch near its size in bytes', async () => {
     const fields = [field('s', primitive('string'))];
     const rows = Array.from({ length: 100 }, (_, i) => ({ s: `${i} ${'x'.repeat(10_000)}` }));
