@@ -1,6 +1,6 @@
 /**
  * Shuffle of many rows through files: memory, bytes spilled, and time as a ratio to mapping the rows once and to
- * parsing them once from JSON lines. Usage: node test/bench/shuffle.ts [rows]
+ * parsing them once from JSON lines. Usage: node test/bench/shuffle.ts [rows [rows a range]]
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,8 @@ import { folderPlanStore } from '../../src/storage/folder-plan-store.ts';
 import { mappingOf } from '../support/mapping-builder.ts';
 
 const rows = Number(process.argv[2] ?? 1_000_000);
-const ranges = splitHashRanges([{ start: '', end: 'FF' }], Math.max(1, Math.ceil(rows / 50_000)));
+const rangeRows = Number(process.argv[3] ?? 25_000);
+const ranges = splitHashRanges([{ start: '', end: 'FF' }], Math.max(1, Math.ceil(rows / rangeRows)));
 const mapping = mappingOf({
   id: 'string',
   name: 'string',
