@@ -1,7 +1,7 @@
 /** `delta-cosmos inspect`: what a table version is made of. */
 import { availableFeed, type AvailableFeed } from '../delta/feed-range.ts';
 import { typeText } from '../delta/schema-json.ts';
-import type { Snapshot } from '../delta/snapshot.ts';
+import type { Snapshot, SnapshotTotals } from '../delta/snapshot.ts';
 import { stringifyJson } from '../shared/json.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command, TextWriter } from './command.ts';
@@ -24,13 +24,13 @@ TABLE is a folder or an https:// or abfss:// URL.
 /** What is printed. */
 interface Description {
   readonly snapshot: Snapshot;
+  readonly totals: SnapshotTotals;
   readonly feed: AvailableFeed | undefined;
   readonly files: readonly string[] | undefined;
 }
 
-async function writeJson({ snapshot, feed, files }: Description, out: TextWriter): Promise<void> {
+async function writeJson({ snapshot, totals, feed, files }: Description, out: TextWriter): Promise<void> {
   const { protocol, metadata, timestamp } = snapshot;
-  const totals = await snapshot.totals();
   const description = {
     version: snapshot.version,
     commitTimestamp: timestamp,
@@ -63,9 +63,8 @@ function feedText(feed: AvailableFeed | undefined): string {
   return `versions ${feed.from} to ${feed.to}${feed.isComplete ? '' : ', or from earlier on'}`;
 }
 
-async function writeText({ snapshot, feed, files }: Description, out: TextWriter): Promise<void> {
+async function writeText({ snapshot, totals, feed, files }: Description, out: TextWriter): Promise<void> {
   const { protocol, metadata } = snapshot;
-  const totals = await snapshot.totals();
   const lines = [
     `version            ${snapshot.version} (${timestampText(snapshot.timestamp)})`,
     `table              ${metadata.name === undefined ? '' : `${metadata.name} `}${metadata.id}`,
@@ -103,8 +102,9 @@ export const inspectCommand: Command = {
     );
     const { store, snapshot } = await snapshotArgument(positionals, values, io.signal);
     const files = values.files === true ? await livePaths(snapshot, io.signal) : undefined;
+    const totals = await snapshot.totals(io.signal);
     const feed = await availableFeed(store, snapshot, io.signal);
-    await (values.json === true ? writeJson : writeText)({ snapshot, feed, files }, io.stdout);
+    await (values.json === true ? writeJson : writeText)({ snapshot, totals, feed, files }, io.stdout);
     return 0;
   },
 };

@@ -28,6 +28,8 @@ function struct(fields: Readonly<Record<string, DataType>>): StructType {
   return { kind: 'struct', fields: Object.entries(fields).map(([name, type]) => field(name, type)) };
 }
 
+const PARALLEL_OPENS = 8;
+
 /** Columns of the actions that are not files. */
 const STATE_COLUMNS: readonly StructField[] = [
   field(
@@ -130,6 +132,22 @@ async function readState(
   }
 }
 
+/** A Parquet file of a checkpoint. */
+interface Part {
+  readonly path: string;
+  readonly file: ParquetFile;
+}
+
+/** Opens files a few at a time: big checkpoints have dozens, and each takes two requests. */
+async function openAll(paths: readonly string[], open: (path: string) => Promise<ParquetFile>): Promise<Part[]> {
+  const parts: Part[] = [];
+  for (let at = 0; at < paths.length; at += PARALLEL_OPENS) {
+    const some = paths.slice(at, at + PARALLEL_OPENS);
+    parts.push(...(await Promise.all(some.map(async (path) => ({ path, file: await open(path) })))));
+  }
+  return parts;
+}
+
 /** Nearly every row is a file action: here all null. */
 function holdsState(row: LogRecord): boolean {
   return (
@@ -147,7 +165,7 @@ export async function openCheckpoint(
   checkpoint: CheckpointFiles,
   signal?: AbortSignal,
 ): Promise<Checkpoint> {
-  const parts: { readonly path: string; readonly file: ParquetFile }[] = [];
+  const parts: Part[] = [];
   let state = emptyActions();
   if (checkpoint.kind === 'json') {
     for (const { path } of checkpoint.files) {
@@ -155,15 +173,12 @@ export async function openCheckpoint(
       state = parseActionLines(bytes, `The checkpoint ${JSON.stringify(path)}`);
     }
   } else {
-    for (const { path } of checkpoint.files) {
-      const file = await openFile(store, path, signal);
-      await readState(file, path, state, signal);
-      parts.push({ path, file });
-    }
+    const paths = checkpoint.files.map(({ path }) => path);
+    parts.push(...(await openAll(paths, (path) => openFile(store, path, signal))));
+    for (const { path, file } of parts) await readState(file, path, state, signal);
   }
-  for (const path of new Set(state.sidecars.map(sidecarPath))) {
-    parts.push({ path, file: await openSidecar(store, path, signal) });
-  }
+  const sidecars = [...new Set(state.sidecars.map(sidecarPath))];
+  parts.push(...(await openAll(sidecars, (path) => openSidecar(store, path, signal))));
   async function* files<T extends DataFile>(
     column: StructField,
     toFile: (record: LogRecord) => T,
