@@ -44,7 +44,8 @@ export async function openCosmosAccount(
 ): Promise<CosmosAccount> {
   const endpoint = parseEndpoint(settings.endpoint);
   const secure = endpoint.protocol === 'https:';
-  const sockets = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo' } as const;
+  // Idle sockets are closed before the service closes them under a request.
+  const sockets = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo', timeout: 30_000 } as const;
   const agent = secure
     ? new HttpsAgent(settings.caPem === undefined ? sockets : { ...sockets, ca: settings.caPem })
     : new HttpAgent(sockets);
