@@ -45,8 +45,9 @@ export class QueryPages {
     now: () => number,
     produce: (item: Item) => readonly string[],
   ): Page {
-    // Like the service, a full page of one partition promises more without looking whether there is any.
-    const looksAhead = scope.partitions.length > 1;
+    // A full page of the only partition promises more without looking whether there is any, as the service's does;
+    // among several, clients that merge them count on the truth.
+    const looksAhead = container.partitions.length > 1;
     const known = token === undefined ? undefined : this.scans.get(token);
     if (token !== undefined) this.scans.delete(token);
     const reusable = known !== undefined && known.partitions === container.partitions;
