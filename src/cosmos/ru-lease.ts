@@ -11,10 +11,10 @@ import { LeaseHolder } from './lease/lease-holder.ts';
 import type { LeaseStore } from './lease/lease-store.ts';
 import { LEASE_TERMS } from './lease/lease-terms.ts';
 import { SharedLimiter } from './lease/shared-limiter.ts';
-import type { BudgetTable } from './lease/shared-limiter.ts';
+import type { BudgetTable } from './lease/budget-table.ts';
 import type { RuLimiter } from './ru-limiter.ts';
 
-export type { BudgetTable } from './lease/shared-limiter.ts';
+export type { BudgetTable } from './lease/budget-table.ts';
 
 export interface RuBudgetOptions {
   /** The place of the budget's lease document. */

@@ -52,7 +52,7 @@ async function work(endpoint: string, key: string, name: string): Promise<void> 
       }));
       try {
         const options = { contentResponseOnWriteEnabled: false };
-        const answers = await container.items.bulk(batch as never, { continueOnError: true }, options);
+        const answers = await container.items.bulk(batch, { continueOnError: true }, options);
         const charged = answers.reduce((sum, answer) => sum + (answer?.requestCharge ?? 0), 0);
         const throttled = answers.some((answer) => answer?.statusCode === 429);
         if (throttled) reservation.settle(charged, 500);

@@ -3,6 +3,8 @@ import type { Clock } from '../../shared/clock.ts';
 import { toSyncError } from '../../shared/errors.ts';
 import type { SyncError } from '../../shared/errors.ts';
 import type { PartitionShare, RuLimiter, RuRequest, RuReservation } from '../ru-limiter.ts';
+import { follow, tableUse } from './budget-table.ts';
+import type { BudgetTable, TableUse } from './budget-table.ts';
 import { demandOf, LoadMeter } from './demand.ts';
 import type { Load } from './demand.ts';
 import type { LeaseHolder, LeaseLoad } from './lease-holder.ts';
@@ -10,30 +12,6 @@ import { toHundredths } from './lease-document.ts';
 import { Pacer } from './pacer.ts';
 import type { PacedRequest } from './pacer.ts';
 import { RequestQueue } from './request-queue.ts';
-
-/** A table that uses the budget. */
-export interface BudgetTable {
-  readonly id: string;
-  readonly priority: 'small' | 'bulk';
-  /** Container that the partitions belong to; tables of one container share its ceilings. Default: the budget's own. */
-  readonly container?: string;
-  /**
-   * Called with the holder's id before the first reservation in each term of the holder: the place to register for the
-   * fence. Rejecting fails the waiting reservations with its error.
-   */
-  readonly register?: (holderId: string, signal: AbortSignal) => Promise<void>;
-}
-
-interface TableUse {
-  readonly table: BudgetTable;
-  readonly priority: 'small' | 'bulk';
-  served: number;
-  /** Real over estimated cost, of late. */
-  correction: number;
-  closed: boolean;
-  registeredAs: string | null;
-  registering: boolean;
-}
 
 interface Waiting extends PacedRequest {
   readonly table: TableUse;
@@ -44,10 +22,6 @@ interface Waiting extends PacedRequest {
 
 /** Timers are at most this far apart while something waits, whatever was computed. */
 const WAIT_MAXIMUM_MS = 250;
-const CORRECTION_MAXIMUM = 1000;
-/** A whole request's worth of operations moves an estimate at most this far towards what was charged. */
-const FOLLOW_MAXIMUM = 0.2;
-const FOLLOW_PER_OPERATION = 0.02;
 
 export class SharedLimiter implements LeaseLoad {
   readonly #clock: Clock;
@@ -85,16 +59,7 @@ export class SharedLimiter implements LeaseLoad {
   }
 
   limiterFor(table: BudgetTable): RuLimiter {
-    const { priority } = table;
-    const use: TableUse = {
-      table,
-      priority,
-      served: 0,
-      correction: 1,
-      closed: false,
-      registeredAs: null,
-      registering: false,
-    };
+    const use = tableUse(table);
     this.#tables.add(use);
     const container = table.container ?? '';
     return {
@@ -175,7 +140,8 @@ export class SharedLimiter implements LeaseLoad {
         reject(signal.aborted ? signal.reason : new DOMException('The RU limiter is closed.', 'AbortError'));
         return;
       }
-      const estimate = Number.isFinite(request.estimatedRu) ? Math.max(0, request.estimatedRu) : 0;
+      // Nothing is free: a request without a cost would wait for a grant that nobody asks for.
+      const estimate = Number.isFinite(request.estimatedRu) ? Math.max(1, request.estimatedRu) : 1;
       const stop = (): void => {
         if (this.#queue.remove(waiting)) reject(signal.reason as Error);
         this.#pump();
@@ -303,22 +269,13 @@ export class SharedLimiter implements LeaseLoad {
           if (retryAfterMs !== undefined) {
             const wait = Number.isFinite(retryAfterMs) ? Math.max(0, retryAfterMs) : 0;
             this.#pacer.throttle(request, now, now + wait * (1 + 0.1 * this.#random()));
-          } else if (charged !== null) this.#follow(request, charged);
+          } else if (charged !== null) {
+            this.#operation = follow(request.table, { ...request, charged }, this.#operation);
+          }
         }),
       lost: () => once((now) => settle(now, null)),
       release: () => once(() => this.#pacer.release(request)),
     };
-  }
-
-  /** Estimates follow what is charged, so that a row ten times as dear is not sent ten times too often. */
-  #follow(request: Waiting, charged: number): void {
-    const operations = Math.max(1, request.operations);
-    const weight = Math.min(FOLLOW_MAXIMUM, FOLLOW_PER_OPERATION * operations);
-    const each = charged / operations;
-    this.#operation = this.#operation === 0 ? each : this.#operation + weight * (each - this.#operation);
-    if (request.estimate <= 0) return;
-    const ratio = Math.min(CORRECTION_MAXIMUM, Math.max(1 / CORRECTION_MAXIMUM, charged / request.estimate));
-    request.table.correction += weight * (ratio - request.table.correction);
   }
 
   #wakeIn(ms: number, now: number): void {

@@ -335,8 +335,8 @@ export const FAILURE_CASES: readonly FailureCase[] = [
     name: '16 operations cost ten times as much all at once',
     without: [
       {
-        file: 'shared-limiter.ts',
-        find: 'request.table.correction += weight * (ratio - request.table.correction);',
+        file: 'budget-table.ts',
+        find: 'use.correction += weight * (ratio - use.correction);',
         replace: '',
       },
     ],

@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest';
+import type { LeaseStore } from '../../../src/cosmos/lease/lease-store.ts';
+import { openRuBudget } from '../../../src/cosmos/ru-lease.ts';
+import type { RuBudget } from '../../../src/cosmos/ru-lease.ts';
+import type { RuLimiter } from '../../../src/cosmos/ru-limiter.ts';
+import { SyncError } from '../../../src/shared/errors.ts';
+import { QUIET } from '../../support/lease-simulator/scenario.ts';
+import { SimulatedProcess } from '../../support/lease-simulator/simulated-process.ts';
+import { SimulatedService } from '../../support/lease-simulator/simulated-service.ts';
+import type { Trouble } from '../../support/lease-simulator/simulated-service.ts';
+import { REAL } from '../../support/lease-simulator/simulation.ts';
+import { seededRandom, VirtualTime } from '../../support/lease-simulator/virtual-time.ts';
+
+/** Processes with budgets on one lease document, in virtual time. */
+class World {
+  readonly time = new VirtualTime();
+  readonly #random = seededRandom(3);
+  readonly #service: SimulatedService;
+
+  constructor(trouble: readonly Trouble[] = []) {
+    const { service, network } = QUIET;
+    this.#service = new SimulatedService(this.time, this.#random, service, network, trouble, 120_000);
+  }
+
+  open(
+    processId: string,
+    wrap = (store: LeaseStore): LeaseStore => store,
+  ): { budget: RuBudget; process: SimulatedProcess } {
+    const process = new SimulatedProcess(this.time, this.#random, QUIET.clocks);
+    const ignored = { sent: () => undefined, landed: () => undefined, answered: () => undefined };
+    const store = wrap(this.#service.leaseStore(process, ignored, () => REAL.lost()));
+    const random = (): number => this.#random.next();
+    const ruPerSecond = (): Promise<number> => Promise.resolve(1000);
+    return { process, budget: openRuBudget({ store, processId, clock: process.clock, random, ruPerSecond }) };
+  }
+
+  /** Keeps `lanes` requests of 10 RU waiting or in flight and counts what was charged. */
+  spend(limiter: RuLimiter, process: SimulatedProcess, lanes = 4, partition: string | null = null): { ru: number } {
+    const spent = { ru: 0 };
+    const lane = async (): Promise<void> => {
+      for (;;) {
+        const reservation = await limiter.reserve(
+          { partition, estimatedRu: 10, operations: 1 },
+          new AbortController().signal,
+        );
+        await process.clock.sleep(20);
+        reservation.settle(10);
+        spent.ru += 10;
+      }
+    };
+    for (let i = 0; i < lanes; i++) lane().catch(() => undefined);
+    return spent;
+  }
+}
+
+const request = { partition: null, estimatedRu: 10, operations: 1 };
+const never = new AbortController().signal;
+
+describe('limiter of a process', () => {
+  it('shares a grant equally among bulk tables and lets small epochs first', async () => {
+    const world = new World();
+    const { budget, process } = world.open('p');
+    const one = world.spend(budget.limiterFor({ id: 'one', priority: 'bulk' }), process, 8);
+    const two = world.spend(budget.limiterFor({ id: 'two', priority: 'bulk' }), process, 2);
+    await world.time.run(10_000);
+    expect(two.ru / one.ru).toBeGreaterThan(0.9);
+    const before = one.ru + two.ru;
+    const small = world.spend(budget.limiterFor({ id: 'small', priority: 'small' }), process, 8);
+    await world.time.run(20_000);
+    const bulk = one.ru + two.ru - before;
+    expect(small.ru / (small.ru + bulk)).toBeGreaterThan(0.75);
+    expect(bulk / (small.ru + bulk)).toBeGreaterThan(0.15);
+    expect(small.ru + bulk).toBeGreaterThan(9500);
+  });
+
+  it('holds each partition to its part of the budget', async () => {
+    const world = new World();
+    const { budget, process } = world.open('p');
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
+    limiter.usePartitions([
+      { id: '0', fraction: 0.25 },
+      { id: '1', fraction: 0.75 },
+    ]);
+    const hot = world.spend(limiter, process, 8, '0');
+    await world.time.run(20_000);
+    expect(hot.ru).toBeGreaterThan(4700);
+    expect(hot.ru).toBeLessThan(5100);
+    // 80 ms of what the grant allows there.
+    expect(limiter.batchRu('0')).toBeLessThanOrEqual(0.08 * 250 + 1e-6);
+    expect(limiter.batchRu('1')).toBeGreaterThan(limiter.batchRu('0'));
+    // A range that nobody told about, a child of a split, is as slow as the slowest.
+    expect(limiter.batchRu('2')).toBeCloseTo(limiter.batchRu('0'), 5);
+  });
+
+  it('lets a throttled partition rest and slows it down, not the others', async () => {
+    const world = new World();
+    const { budget, process } = world.open('p');
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
+    limiter.usePartitions([
+      { id: '0', fraction: 0.5 },
+      { id: '1', fraction: 0.5 },
+    ]);
+    const busy = world.spend(limiter, process, 8, '1');
+    let answers = 0;
+    void (async () => {
+      const reservation = await limiter.reserve({ ...request, partition: '0' }, never);
+      reservation.settle(0, 5000);
+      answers++;
+      (await limiter.reserve({ ...request, partition: '0' }, never)).settle(10);
+      answers++;
+    })();
+    await world.time.run(4900);
+    expect(answers).toBe(1);
+    await world.time.run(7000);
+    expect(answers).toBe(2);
+    expect(busy.ru).toBeGreaterThan(3000);
+  });
+
+  it('refuses what waits when its signal aborts, when the table closes, and when it is closed already', async () => {
+    const world = new World([{ kind: 'leaseOutage', from: 0, to: 120_000 }]);
+    const { budget } = world.open('p');
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
+    const stop = new AbortController();
+    const stopped = limiter.reserve(request, stop.signal).catch((error: unknown) => error);
+    const closed = limiter.reserve(request, never).catch((error: unknown) => error);
+    await world.time.run(1000);
+    const reason = new Error('enough');
+    stop.abort(reason);
+    expect(await stopped).toBe(reason);
+    await expect(limiter.reserve(request, stop.signal)).rejects.toBe(reason);
+    const closing = limiter.close();
+    await world.time.run(20_000);
+    expect(await closed).toMatchObject({ name: 'AbortError' });
+    await expect(limiter.reserve(request, never)).rejects.toMatchObject({ name: 'AbortError' });
+    await closing;
+    await budget.close();
+  });
+
+  it('aborts reservations when the grant expires and registers again under a new holder id', async () => {
+    const world = new World([{ kind: 'leaseOutage', from: 5000, to: 15_000 }]);
+    const { budget, process } = world.open('p');
+    const registered: string[] = [];
+    const register = (id: string): Promise<void> => {
+      registered.push(id);
+      return Promise.resolve();
+    };
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk', register });
+    const spent = world.spend(limiter, process);
+    await world.time.run(4000);
+    const given = limiter.reserve(request, never);
+    await world.time.run(4500);
+    const reservation = await given;
+    expect(reservation.expired.aborted).toBe(false);
+    await world.time.run(9500);
+    expect(reservation.expired.aborted).toBe(true);
+    expect(budget.held().grant).toBe(0);
+    const before = spent.ru;
+    await world.time.run(14_900);
+    expect(spent.ru).toBe(before);
+    await world.time.run(20_000);
+    expect(spent.ru).toBeGreaterThan(before + 3000);
+    expect(registered[0]).toBe('p.1');
+    expect(new Set(registered).size).toBe(2);
+  });
+
+  it('fails what waits when a registration is refused', async () => {
+    const world = new World();
+    const { budget } = world.open('p');
+    const stale = new SyncError('epochStale', { problem: 'Another epoch took over.' });
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk', register: () => Promise.reject(stale) });
+    const refused = limiter.reserve(request, never).catch((error: unknown) => error);
+    await world.time.run(1000);
+    expect(await refused).toBe(stale);
+  });
+
+  it('takes numbers that make no sense for what they may be', async () => {
+    const world = new World();
+    const { budget } = world.open('p');
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
+    const given = limiter.reserve({ ...request, estimatedRu: Number.NaN, operations: -3 }, never);
+    await world.time.run(1000);
+    const reservation = await given;
+    reservation.settle(Number.NaN, Number.NaN);
+    reservation.settle(5);
+    reservation.release();
+    // No sensible answer is like a lost one: the reservation counts, once.
+    expect(budget.held().spent).toBe(1);
+  });
+});
+
+describe('end of another holder, for the fence', () => {
+  it('is told after it crashed, not while it lives, even when reads are stale', async () => {
+    const world = new World();
+    const worker = world.open('worker');
+    const spent = world.spend(worker.budget.limiterFor({ id: 't', priority: 'bulk' }), worker.process);
+    await world.time.run(2000);
+    const { holderId } = worker.budget.held();
+    expect(holderId).toBe('worker.1');
+
+    let frozen: Awaited<ReturnType<LeaseStore['read']>> | null = null;
+    let stale = true;
+    const watcher = world.open('watcher', (store) => ({
+      read: async (etag, signal) => (stale && frozen !== null ? frozen : (frozen = await store.read(etag, signal))),
+      replace: (document, etag, signal) => store.replace(document, etag, signal),
+    }));
+    let ended = false;
+    void watcher.budget.holderEnded(holderId, never).then(() => (ended = true));
+    // The same old version for 20 s looks like a holder that stands still.
+    await world.time.run(22_000);
+    expect(ended).toBe(false);
+    stale = false;
+    await world.time.run(32_000);
+    expect(ended).toBe(false);
+    expect(spent.ru).toBeGreaterThan(20_000);
+    worker.process.crashed = true;
+    await world.time.run(40_000);
+    expect(ended).toBe(true);
+  });
+
+  it('is proven before a paused holder goes on, which then works under another id', async () => {
+    const world = new World();
+    const worker = world.open('worker');
+    const registered: string[] = [];
+    const register = (id: string): Promise<void> => {
+      registered.push(id);
+      return Promise.resolve();
+    };
+    world.spend(worker.budget.limiterFor({ id: 't', priority: 'bulk', register }), worker.process);
+    await world.time.run(2000);
+    worker.process.pause(60_000, () => undefined);
+    const watcher = world.open('watcher');
+    let ended = false;
+    void watcher.budget.holderEnded('worker.1', never).then(() => (ended = true));
+    await world.time.run(10_000);
+    expect(ended).toBe(true);
+    await world.time.run(70_000);
+    expect(registered).toEqual(['worker.1', 'worker.2']);
+  });
+});
