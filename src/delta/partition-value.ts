@@ -137,7 +137,11 @@ function binary(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** No number, date or time is longer; patterns that backtrack never see more. */
+const MAX_TEXT = 200;
+
 function parse(text: string, type: DataType): Value | undefined {
+  if (text.length > MAX_TEXT && !isText(type)) return undefined;
   if (type.kind === 'decimal') return rescaleDecimal(text, type.precision, type.scale);
   if (type.kind !== 'primitive') return undefined;
   switch (type.name) {

@@ -60,7 +60,9 @@ describe('partition values', () => {
     ['1000', 'decimal(3,0)'],
     ['abc', 'double'],
     ['\ufffd', 'binary'],
-  ])('%j is no %s', (text, type) => {
+    ['1'.repeat(1_000_000) + 'x', 'double'],
+    ['9'.repeat(1_000_000), 'decimal(38,0)'],
+  ])('%.30j is no %s', (text, type) => {
     expect(() => parse(text, type)).toThrow(/A partition value of the column "p" is not a valid/);
   });
 

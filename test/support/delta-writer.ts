@@ -2,17 +2,10 @@
  * A Delta writer for tests: real tables in a folder, with every kind of commit that engines make, and the rows that a
  * correct reader must find at every version. One writer, in memory state; not for production.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { DataType, Row, StructField } from '../../src/delta/schema.ts';
 import { stringifyJson } from '../../src/shared/json.ts';
-import {
-  checkpointFiles,
-  CheckpointState,
-  compactedActions,
-  type Action,
-  type CheckpointKind,
-} from './delta-log-writer.ts';
+import { checkpointFiles, CheckpointState, type Action, type CheckpointKind } from './delta-log-writer.ts';
 import {
   addAction,
   FEED,
@@ -22,38 +15,23 @@ import {
   removeAction,
   type TableDescription,
 } from './writer-actions.ts';
-import { mapField, toLogical, toPhysical, typeName, type MappingMode, type NewColumn } from './writer-columns.ts';
-import { WriterFiles, type Change, type LiveFile } from './writer-files.ts';
+import { mapField, toLogical, toPhysical, typeName, type NewColumn } from './writer-columns.ts';
+import type { DeltaWriterOptions, MergeRules } from './writer-options.ts';
+import { WriterFiles, type LiveFile } from './writer-files.ts';
+import {
+  compactedPath,
+  compactedText,
+  logName,
+  readCommits,
+  removeOldLog,
+  removeUnneeded,
+} from './writer-log-files.ts';
+import { planRewrite } from './writer-rewrite.ts';
 
-export interface DeltaWriterOptions {
-  readonly columns: readonly NewColumn[];
-  readonly partitionBy?: readonly string[];
-  readonly columnMapping?: MappingMode;
-  /** Deletes, updates and merges mark rows instead of rewriting files. */
-  readonly deletionVectors?: boolean;
-  readonly changeFeed?: boolean;
-  readonly inCommitTimestamps?: boolean;
-  readonly v2Checkpoints?: boolean;
-  readonly properties?: Readonly<Record<string, string>>;
-  /** Most rows a file; default unlimited. */
-  readonly rowsPerFile?: number;
-  readonly rowGroupRows?: number;
-  /** Remove actions carry partition values and size; default true. */
-  readonly extendedFileMetadata?: boolean;
-  /** Time of version 0 in milliseconds; every commit is a minute later. */
-  readonly startTime?: number;
-}
+export type { DeltaWriterOptions, MergeRules } from './writer-options.ts';
 
 interface State extends TableDescription {
   readonly live: readonly LiveFile[];
-}
-
-/** What `merge` does with rows of the source. */
-export interface MergeRules {
-  /** Columns that match rows of source and target. */
-  readonly on: readonly string[];
-  readonly matched?: 'update' | 'delete' | 'ignore';
-  readonly notMatched?: 'insert' | 'ignore';
 }
 
 const MINUTE = 60_000;
@@ -256,19 +234,8 @@ export class DeltaWriter {
 
   /** Writes the compacted log of the commits `from` to `to`. */
   async compactLog(from: number, to: number): Promise<void> {
-    const commits: Action[][] = [];
-    for (let version = from; version <= to; version++) {
-      const text = await readFile(join(this.folder, logName(version)), 'utf8');
-      commits.push(
-        text
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line) as Action),
-      );
-    }
-    const digits = (version: number): string => String(version).padStart(20, '0');
-    const lines = compactedActions(commits).map((action) => `${JSON.stringify(action)}\n`);
-    await this.#files.writeText(`_delta_log/${digits(from)}.${digits(to)}.compacted.json`, lines.join(''));
+    const text = compactedText(await readCommits(this.folder, from, to));
+    await this.#files.writeText(compactedPath(from, to), text);
   }
 
   /** Deletes every file that the last version does not need, change files included. */
@@ -278,18 +245,12 @@ export class DeltaWriter {
       needed.add(file.path);
       if (vector?.storageType === 'u') needed.add(this.#files.vectorPath(vector) ?? '');
     }
-    for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name).slice(this.folder.length + 1);
-      if (entry.isFile() && !path.startsWith('_delta_log') && !needed.has(path)) await rm(join(this.folder, path));
-    }
+    await removeUnneeded(this.folder, needed);
   }
 
   /** Deletes commits and checkpoints below `version`, as log retention does. There must be a checkpoint at or above it. */
   async cleanLog(version: number): Promise<void> {
-    for (const name of await readdir(join(this.folder, '_delta_log'))) {
-      if (/^\d{20}\./.test(name) && Number(name.slice(0, 20)) < version)
-        await rm(join(this.folder, '_delta_log', name));
-    }
+    await removeOldLog(this.folder, version);
   }
 
   /** Drops the table and makes a new one in the same folder. */
@@ -343,41 +304,10 @@ export class DeltaWriter {
 
   /** `change` gives null for a deleted row, the same object for an unchanged one. */
   async #rewrite(operation: string, change: (row: Row) => Row | null, inserts: readonly Row[] = []): Promise<void> {
-    const { fields } = this.#state;
-    const actions: Action[] = [];
-    const changes: Change[] = inserts.map((row) => ({ row: toPhysical(row, fields), type: 'insert' }));
-    const written: Row[] = changes.map(({ row }) => row);
-    const live: LiveFile[] = [];
-    const marked: { readonly from: LiveFile; readonly deleted: ReadonlySet<number> }[] = [];
-    let onlyWholeFiles = true;
-    for (const from of this.#state.live) {
-      const deleted = new Set(from.deleted);
-      const kept: Row[] = [];
-      for (const [i, row] of from.file.rows.entries()) {
-        if (from.deleted.has(i)) continue;
-        const logical = toLogical(row, fields);
-        const next = change(logical);
-        if (next === logical) {
-          kept.push(row);
-          continue;
-        }
-        deleted.add(i);
-        changes.push({ row, type: next === null ? 'delete' : 'update_preimage' });
-        if (next === null) continue;
-        const after = toPhysical(next, fields);
-        changes.push({ row: after, type: 'update_postimage' });
-        written.push(after);
-      }
-      if (deleted.size === from.deleted.size) live.push(from);
-      else if (kept.length === 0) actions.push(this.#remove(from));
-      else if (this.#options.deletionVectors === true) marked.push({ from, deleted });
-      else {
-        onlyWholeFiles = false;
-        actions.push(this.#remove(from));
-        written.push(...kept);
-      }
-    }
-    for (const { from, deleted } of marked) {
+    const rewrite = planRewrite(this.#state, change, inserts, this.#options.deletionVectors === true);
+    const actions = rewrite.removed.map((live) => this.#remove(live));
+    const live = [...rewrite.untouched];
+    for (const { from, deleted } of rewrite.marked) {
       const after = { file: from.file, deleted, vector: this.#files.vector(deleted, this.#version + 1) };
       // The order of the two means nothing; engines write either.
       const pair = [this.#add(after), this.#remove(from)];
@@ -385,12 +315,10 @@ export class DeltaWriter {
       live.push(after);
     }
     await this.#files.flushVectors(this.#version + 1);
-    const added = await this.#files.writeRows(written, this.#state);
+    const added = await this.#files.writeRows(rewrite.written, this.#state);
     actions.push(...added.map((file) => this.#add(file)));
-    const plainDeletes = changes.every(({ type }) => type === 'delete') && onlyWholeFiles;
-    const plainInserts = changes.every(({ type }) => type === 'insert');
-    if (this.#state.properties[FEED] === 'true' && !plainDeletes && !plainInserts) {
-      actions.push(...(await this.#files.changeFiles(changes, this.#state)));
+    if (this.#state.properties[FEED] === 'true' && rewrite.needsChangeFiles) {
+      actions.push(...(await this.#files.changeFiles(rewrite.changes, this.#state)));
     }
     await this.#commit(operation, actions, [...live, ...added]);
   }
@@ -436,8 +364,4 @@ export class DeltaWriter {
     this.#states.push(this.#state);
     this.#checkpointState.remember(actions);
   }
-}
-
-function logName(version: number): string {
-  return `_delta_log/${String(version).padStart(20, '0')}.json`;
 }
