@@ -19,7 +19,7 @@ export type { BudgetTable } from './lease/budget-table.ts';
 export interface RuBudgetOptions {
   /** The place of the budget's lease document. */
   readonly store: LeaseStore;
-  /** The configured budget in RU/s. Called when the process joins and then at most every `figureAgeMs`. */
+  /** The configured budget in RU/s. Read when the process joins, and again every minute. */
   readonly ruPerSecond: (signal: AbortSignal) => Promise<number>;
   /** Names the process in the document; must be unique. Default: random. */
   readonly processId?: string;
@@ -63,8 +63,8 @@ export interface RuBudget {
   close(): Promise<void>;
 }
 
-/** A budget read this long ago is read again when the process joins. */
-const figureAgeMs = 60_000;
+/** A configured budget is read again when it is this old: the container may have been scaled. */
+const FIGURE_AGE_MS = 60_000;
 
 /** Opens the budget. Does no I/O before the first reservation. */
 export function openRuBudget(options: RuBudgetOptions): RuBudget {
@@ -72,6 +72,12 @@ export function openRuBudget(options: RuBudgetOptions): RuBudget {
   const closing = new AbortController();
   const limiter = new SharedLimiter(clock, random, closing.signal);
   let figure: { readonly hundredths: number; readonly at: number } | null = null;
+  let reading: Promise<number> | null = null;
+  const readFigure = async (signal: AbortSignal): Promise<number> => {
+    const hundredths = checkedBudget(await options.ruPerSecond(signal));
+    figure = { hundredths, at: clock.monotonic() };
+    return hundredths;
+  };
   const holder = new LeaseHolder({
     processId: options.processId ?? randomUUID(),
     store,
@@ -79,11 +85,12 @@ export function openRuBudget(options: RuBudgetOptions): RuBudget {
     random,
     log,
     load: limiter,
-    configured: async (signal) => {
-      if (figure === null || clock.monotonic() - figure.at > figureAgeMs) {
-        figure = { hundredths: checkedBudget(await options.ruPerSecond(signal)), at: clock.monotonic() };
-      }
-      return figure.hundredths;
+    configured: (signal) => {
+      if (figure !== null && clock.monotonic() - figure.at <= FIGURE_AGE_MS) return Promise.resolve(figure.hundredths);
+      reading ??= readFigure(signal).finally(() => {
+        reading = null;
+      });
+      return reading;
     },
   });
   limiter.attach(holder);

@@ -11,20 +11,8 @@ import type { LeaseDocument } from './lease-document.ts';
 import { planLease } from './lease-plan.ts';
 import type { LeasePlan } from './lease-plan.ts';
 import type { LeaseStore } from './lease-store.ts';
+import type { LeaseLoad } from './lease-load.ts';
 import { LEASE_TERMS } from './lease-terms.ts';
-
-/** What the holder asks of the limiter it works for. Hundredths of RU and RU/s. */
-export interface LeaseLoad {
-  demand(): number;
-  operation(): number;
-  unacknowledged(): number;
-  /** False when no table uses the budget any more: leaving ends the holder id. */
-  open(): boolean;
-  /** What may be spent has changed. */
-  grantChanged(): void;
-  /** The lease cannot be used and trying again will not help. */
-  failed(error: SyncError): void;
-}
 
 /** What a holder needs. */
 export interface LeaseHolderOptions {
@@ -59,6 +47,7 @@ export class LeaseHolder {
   #known: Known | null = null;
   #seq = 0;
   #configured: number | null = null;
+  #configuredChanged = false;
   #lastSent = Number.NEGATIVE_INFINITY;
   #grewAt = Number.NEGATIVE_INFINITY;
   #leaving = false;
@@ -152,12 +141,21 @@ export class LeaseHolder {
       for (;;) {
         const delay = await this.#cycle();
         if (delay === null || this.#closed.signal.aborted) return;
+        void this.#refreshConfigured();
         await this.#pause(delay);
       }
     } catch (thrown) {
       if (this.#closed.signal.aborted) return;
       this.#options.load.failed(toSyncError(thrown));
     }
+  }
+
+  /** Beside the work, since the source may be slow; one that fails now leaves the figure as it was. */
+  async #refreshConfigured(): Promise<void> {
+    const figure = await this.#options.configured(this.#closed.signal).catch(() => this.#configured);
+    if (figure === this.#configured) return;
+    this.#configured = figure;
+    this.#configuredChanged = true;
   }
 
   /** Reads and writes until the entry is as it should be. Returns milliseconds to the next look, or null after leaving. */
@@ -183,6 +181,7 @@ export class LeaseHolder {
       this.#leaving = plan.kind === 'leave';
       this.#ideal = plan.kind === 'leave' ? 0 : plan.ideal;
       if (!(await this.#write(known, plan.document, plan.kind === 'leave' ? 0 : plan.grant))) continue;
+      this.#configuredChanged = false;
       if (plan.kind === 'write') return this.#nextLook();
       if (this.#options.load.demand() === 0) return null;
     }
@@ -208,7 +207,7 @@ export class LeaseHolder {
       turnOver: this.#activeSince !== null && now - this.#activeSince >= LEASE_TERMS.turnMs,
       ending: !load.open(),
       // Only who joins, or whose own configuration changed, puts its figure in force: others would flap.
-      configured: own === undefined || known.etag === null ? this.#configured : null,
+      configured: own === undefined || this.#configuredChanged ? this.#configured : null,
       seq: this.#seq + 1,
     });
   }

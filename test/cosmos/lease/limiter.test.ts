@@ -25,12 +25,12 @@ class World {
   open(
     processId: string,
     wrap = (store: LeaseStore): LeaseStore => store,
+    ruPerSecond = (): Promise<number> => Promise.resolve(1000),
   ): { budget: RuBudget; process: SimulatedProcess } {
     const process = new SimulatedProcess(this.time, this.#random, QUIET.clocks);
     const ignored = { sent: () => undefined, landed: () => undefined, answered: () => undefined };
     const store = wrap(this.#service.leaseStore(process, ignored, () => REAL.lost()));
     const random = (): number => this.#random.next();
-    const ruPerSecond = (): Promise<number> => Promise.resolve(1000);
     return { process, budget: openRuBudget({ store, processId, clock: process.clock, random, ruPerSecond }) };
   }
 
@@ -161,6 +161,21 @@ describe('limiter of a process', () => {
     expect(spent.ru).toBeGreaterThan(before + 3000);
     expect(registered[0]).toBe('p.1');
     expect(new Set(registered).size).toBe(2);
+  });
+
+  it('follows a container that is scaled, and keeps the figure while its source fails', async () => {
+    const world = new World();
+    let source = (): Promise<number> => Promise.resolve(1000);
+    const { budget, process } = world.open('p', undefined, () => source());
+    world.spend(budget.limiterFor({ id: 't', priority: 'bulk' }), process);
+    await world.time.run(10_000);
+    expect(budget.held()).toMatchObject({ budget: 1000, grant: 990 });
+    source = () => Promise.reject(new SyncError('ruPerSecondUnknown', { problem: 'Away.' }));
+    await world.time.run(70_000);
+    expect(budget.held()).toMatchObject({ budget: 1000, grant: 990 });
+    source = () => Promise.resolve(500);
+    await world.time.run(75_000);
+    expect(budget.held()).toMatchObject({ budget: 500, grant: 495 });
   });
 
   it('fails what waits when a registration is refused', async () => {
