@@ -41,7 +41,10 @@ export async function startServer(
   admin: AdminHandler,
 ): Promise<EmulatorServer> {
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    void answerRequest(options.clock, service, pages, gate, admin, request, response);
+    answerRequest(options.clock, service, pages, gate, admin, request, response).catch(() => {
+      // Whatever went wrong, a client sees it as a lost connection and the emulator goes on.
+      response.destroy();
+    });
   };
   const { certificate } = options;
   const server =

@@ -68,7 +68,13 @@ export function operationFaults(
   return service.faults.strike('operation', subject);
 }
 
+/** Partitions in one token at most: clients take headers of a few kilobytes. */
+const MAX_SESSION_PARTITIONS = 200;
+
 /** `<range>:-1#<lsn>`: how far a session has seen a partition. */
 export function sessionToken(partitions: readonly Partition[]): string {
-  return partitions.map((partition) => `${partition.id}:-1#${partition.lsn}`).join(',');
+  return partitions
+    .slice(0, MAX_SESSION_PARTITIONS)
+    .map((partition) => `${partition.id}:-1#${partition.lsn}`)
+    .join(',');
 }

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonMap } from '../../../src/local/cosmos-emulator/json.ts';
 import { projectDocument } from '../../../src/local/cosmos-emulator/document-projection.ts';
+import { likePattern } from '../../../src/local/cosmos-emulator/query/like.ts';
 import { compileQuery } from '../../../src/local/cosmos-emulator/query/query-compiler.ts';
 import { parseQuery } from '../../../src/local/cosmos-emulator/query/query-parser.ts';
 import { compareValues, equalValues, type Value } from '../../../src/local/cosmos-emulator/query/values.ts';
@@ -159,6 +160,26 @@ describe('operators and functions', () => {
     expect(value('"a.c" LIKE "a.c"')).toEqual([true]);
     expect(value('"abc" LIKE "a.c"')).toEqual([false]);
     expect(value('"line\\nbreak" LIKE "line%break"')).toEqual([true]);
+    expect(value('"" LIKE "%"')).toEqual([true]);
+    expect(value('"" LIKE "_"')).toEqual([false]);
+    expect(value('"aab" LIKE "%ab"')).toEqual([true]);
+    expect(value('"abab" LIKE "%ab%ab%"')).toEqual([true]);
+    expect(value('"abb" LIKE "%ab%ab%"')).toEqual([false]);
+    expect(value('"x-y" LIKE "x[a-]y"')).toEqual([true]);
+    expect(value('"a]" LIKE "[^b]]"')).toEqual([true]);
+    expect(value('"[" LIKE "["')).toEqual([true]);
+  });
+
+  it('match LIKE patterns as a regular expression would, and in time', () => {
+    const part = fc.constantFrom('a', 'b', '%', '_');
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), fc.stringMatching(/^[abc]{0,10}$/), (parts, subject) => {
+        const source = parts.map((one) => (one === '%' ? '.*' : one === '_' ? '.' : one)).join('');
+        expect(likePattern(parts.join(''), undefined)(subject)).toBe(new RegExp(`^${source}$`).test(subject));
+      }),
+      { seed: 13, numRuns: 2000 },
+    );
+    expect(likePattern('%a'.repeat(40), undefined)(`${'a'.repeat(20_000)}b`)).toBe(false);
   });
 });
 
