@@ -67,7 +67,13 @@ export async function startTestHost(options: StartOptions): Promise<TestHost> {
   const appFolder = rest.appFolder ?? copyApp(fixture ?? 'recorded/app');
   const dataFolder = rest.dataFolder ?? mkdtempSync(join(tmpdir(), 'functions-data-'));
   const log = recordedLog();
-  const host = await startFunctionsHost({ port: 0, workers: 1, settings: {}, ...rest, appFolder, dataFolder, log });
+  const started = startFunctionsHost({ port: 0, workers: 1, settings: {}, ...rest, appFolder, dataFolder, log });
+  const host = await started.catch((error: unknown) => {
+    // What was made here for a host that does not start is of no use to anybody.
+    if (rest.appFolder === undefined) rmSync(appFolder, { recursive: true, force: true });
+    if (rest.dataFolder === undefined) rmSync(dataFolder, { recursive: true, force: true });
+    throw error;
+  });
   const management = `${host.url}/runtime/webhooks/durabletask`;
   const status = async (instanceId: string, query = ''): Promise<InstanceStatus> => {
     const code = host.systemKeys.durabletask_extension;
