@@ -37,17 +37,18 @@ class StallWatch {
 /** Most of a run is waiting, so several go side by side. */
 const PARALLEL = 6;
 
-/** Runs the seeds from `first` on. */
+/** Runs the seeds from `first` on; `tell` gets a line for each failure and some progress. */
 export async function runCampaign(
   first: number,
   runs: number,
-  failed: (line: string) => void = () => undefined,
+  tell: (line: string) => void = () => undefined,
 ): Promise<CampaignReport> {
   const host = await openScenarioHost();
   const watch = new StallWatch();
   const total = { operations: 0, ambiguous: 0, faults: 0, repeated: 0, ends: new Map<string, number>() };
   const failures: string[] = [];
   let next = first;
+  let done = 0;
   const run = async (seed: number, tries: number): Promise<void> => {
     const begin = performance.now();
     try {
@@ -65,11 +66,14 @@ export async function runCampaign(
       }
       const line = `seed ${seed}: ${error instanceof Error ? error.message : String(error)}`;
       failures.push(line);
-      failed(line);
+      tell(line);
     }
   };
   const worker = async (): Promise<void> => {
-    for (let seed = next++; seed < first + runs; seed = next++) await run(seed, 1);
+    for (let seed = next++; seed < first + runs; seed = next++) {
+      await run(seed, 1);
+      if (++done % 500 === 0) tell(`${done} runs, ${failures.length} failed, ${total.repeated} repeated`);
+    }
   };
   await Promise.all(Array.from({ length: PARALLEL }, worker));
   watch.stop();
