@@ -1,5 +1,14 @@
+import { SyncError } from '../shared/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { WindowMemory } from './reused-memory.ts';
+
+/** A source that gives fewer or more bytes than asked for has another file under it now. */
+export function checkLength(source: ByteSource, bytes: Uint8Array, expected: number): void {
+  if (bytes.length === expected) return;
+  throw new SyncError('storageChanged', {
+    problem: `A read of ${source.name} gave ${bytes.length} bytes instead of ${expected}.`,
+  });
+}
 
 /** What windows are read with. */
 export interface WindowSource {
@@ -34,7 +43,7 @@ export class ReadWindow {
     if (this.bytes === undefined) {
       const { source, memory, signal } = this.from;
       this.bytes = source.read(this.start, this.end, signal).then((bytes) => {
-        if (bytes.length !== this.end - this.start) throw new Error(`a read gave ${bytes.length} bytes`);
+        checkLength(source, bytes, this.end - this.start);
         if (this.users === 0) return bytes;
         this.loaded = memory.copy(bytes);
         return this.loaded;

@@ -1,3 +1,4 @@
+import { checkLength } from './chunk-bytes.ts';
 import { asFault, damaged, type FilePlace } from './file-fault.ts';
 import { parseOffsetIndex, type PageLocation } from './hyparquet-internals.ts';
 import type { ColumnChunk, ParquetFile, RowGroup } from './parquet-file.ts';
@@ -32,6 +33,7 @@ export async function pageJumps(
   const end = Math.max(...indexes.map((index) => index.end));
   if (indexes.length === 0 || end - start > MAX_INDEX_BYTES) return [];
   const bytes = await file.source.read(start, end, signal);
+  checkLength(file.source, bytes, end - start);
   return chunks.map((chunk, i) => {
     const { place } = leaves[i]!;
     if (chunk.offsetIndex === undefined) return undefined;

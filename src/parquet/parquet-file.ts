@@ -1,4 +1,5 @@
 import type { ByteSource } from './byte-source.ts';
+import { checkLength } from './chunk-bytes.ts';
 import { asFault, damaged, stopIfAborted, unsupported, type FilePlace } from './file-fault.ts';
 import { fileSchema, type FileField } from './file-schema.ts';
 import { parseFooter, type FileMetaData } from './hyparquet-internals.ts';
@@ -48,9 +49,11 @@ export async function openParquet(source: ByteSource, signal?: AbortSignal): Pro
   if (size < 12) throw damaged(place, `it has only ${size} bytes`);
   stopIfAborted(signal);
   let tail = await source.read(Math.max(0, size - TAIL_BYTES), size, signal);
+  checkLength(source, tail, Math.min(size, TAIL_BYTES));
   const footerBytes = footerLength(place, tail, size) + 8;
   if (footerBytes > tail.length) {
     const head = await source.read(size - footerBytes, size - tail.length, signal);
+    checkLength(source, head, footerBytes - tail.length);
     tail = Buffer.concat([head, tail]);
   }
   stopIfAborted(signal);

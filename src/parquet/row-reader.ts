@@ -58,6 +58,10 @@ export async function* readRowBatches(
         if (++batches % BATCHES_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     }
+  } catch (thrown) {
+    // Sources end in their own ways when the signal aborts.
+    stopIfAborted(signal);
+    throw thrown;
   } finally {
     stop.abort();
     for (const reader of readers) reader.close();
