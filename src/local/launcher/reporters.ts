@@ -63,7 +63,7 @@ function textLines(style: () => TextStyle): (event: SessionEvent) => string[] {
   return (event) => {
     if (event.kind === 'ready') ready = event;
     const text = eventText(event, style());
-    return event.kind === 'documents' && ready !== undefined
+    return event.kind === 'documents' && event.watching && ready !== undefined
       ? [...text, ...nextSteps(ready.addresses, ready.table)]
       : text;
   };

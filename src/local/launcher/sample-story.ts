@@ -10,8 +10,16 @@ import type { TargetDocument, TargetDocuments } from './target-documents.ts';
 /** Field of the sample's documents that is the partition key. */
 export const SAMPLE_PARTITION_KEY = 'category';
 
+/** How the story is told. */
+export interface StoryOptions {
+  /** Between two commits, so that a person can follow. */
+  readonly pauseMs: number;
+  /** Whether the run goes on after the story. */
+  readonly watching: boolean;
+}
+
 /**
- * Makes the commits one after another, each `pauseMs` after the one before arrived in Cosmos; commits of an earlier run are only waited
+ * Makes the commits one after another, each after the one before arrived in Cosmos; commits of an earlier run are only waited
  * for. Ends early when the table meets an obstacle, which the watch has reported.
  */
 export async function tellSampleStory(
@@ -19,7 +27,7 @@ export async function tellSampleStory(
   watch: TableWatch,
   target: TargetDocuments,
   reporter: Reporter,
-  pauseMs: number,
+  options: StoryOptions,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -38,10 +46,10 @@ export async function tellSampleStory(
     if (written) {
       const changes = documentChanges(before, after, SAMPLE_PARTITION_KEY);
       reporter.event({ kind: 'arrived', version, changes, milliseconds });
-      await clock.sleep(pauseMs, signal);
+      await clock.sleep(options.pauseMs, signal);
     }
     before = after;
   }
   await watch.synced(signal);
-  reporter.event({ kind: 'documents', documents: before });
+  reporter.event({ kind: 'documents', documents: before, watching: options.watching });
 }

@@ -51,7 +51,12 @@ export type SessionEvent =
       readonly seconds: number;
     }
   /** The documents at the end of the sample. */
-  | { readonly kind: 'documents'; readonly documents: readonly TargetDocument[] }
+  | {
+      readonly kind: 'documents';
+      readonly documents: readonly TargetDocument[];
+      /** Whether the run goes on. */
+      readonly watching: boolean;
+    }
   /** Something goes wrong. Codes of the error catalogue and of held epochs. */
   | { readonly kind: 'error'; readonly code: string; readonly message: string };
 

@@ -154,7 +154,8 @@ export async function runSession(
     });
     await lake.takeBaseline(running);
     background.push(lake.follow(clock, running));
-    await tellSampleStory(lake, watch, documents, reporter, options.storyPauseMs, clock, running);
+    const story = { pauseMs: options.storyPauseMs, watching: !options.exitWhenSynced };
+    await tellSampleStory(lake, watch, documents, reporter, story, clock, running);
   }
 
   async function runFolder(folder: string, version: number, delivery: EventDelivery, watch: TableWatch): Promise<void> {

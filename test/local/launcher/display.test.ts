@@ -101,7 +101,7 @@ describe('events as text', () => {
       { id: 'p001', name: 'Contoso Coffee Mug', category: 'drinkware', price: 12.95 },
       { id: 'p002', name: 'Contoso T-Shirt', category: 'apparel', price: 9 },
     ];
-    expect(eventText({ kind: 'documents', documents }, { columns: undefined, color: false })).toEqual([
+    expect(eventText({ kind: 'documents', documents, watching: true }, { columns: undefined, color: false })).toEqual([
       '',
       'id    name                category   price',
       '----  ------------------  ---------  -----',
@@ -131,7 +131,7 @@ describe('outputs', () => {
       READY,
       EPOCH,
       { kind: 'synced', table: 'products', version: 0, documents: 2, seconds: 1.5 },
-      { kind: 'documents', documents: [] },
+      { kind: 'documents', documents: [], watching: true },
       { kind: 'error', code: 'tooManyDeletes', message: 'held' },
     ];
     for (const event of events) reporter.event(event);
@@ -201,7 +201,7 @@ describe('outputs', () => {
       out += text;
     });
     reporter.event(READY);
-    reporter.event({ kind: 'documents', documents: [] });
+    reporter.event({ kind: 'documents', documents: [], watching: true });
     expect(out).toContain("curl -H 'x-functions-key: m' http://127.0.0.1:7071/api/tables/products");
   });
 });
