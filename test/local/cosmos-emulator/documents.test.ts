@@ -290,6 +290,15 @@ describe('unique keys', () => {
     );
     expect(batch.result?.map((one) => one.statusCode)).toEqual([424, 409]);
     expect(await create({ id: '7', pk: 'p', mail: 'x', a: 9 })).toBe(201);
+    await container.items.batch(
+      [
+        { operationType: 'Upsert', resourceBody: { id: '1', pk: 'p', mail: 'changed', a: 1, b: 1 } },
+        { operationType: 'Delete', id: 'absent' },
+      ],
+      'p',
+    );
+    expect(await create({ id: '8', pk: 'p', mail: 'w', a: 10 })).toBe(409);
+    expect(await create({ id: '8', pk: 'p', mail: 'changed', a: 10 })).toBe(201);
   });
 });
 

@@ -285,6 +285,24 @@ describe('the change feed', () => {
     expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 25 }, (_, n) => String(n)));
   });
 
+  it('of a part of a range holds the documents whose keys lie in it', async () => {
+    await using run = await running();
+    const container = await run.container({ id: 'c', partitionKey: { paths: ['/pk'], version: 2 } });
+    await fill(container, 0, 20);
+    const read = async (more: Readonly<Record<string, string>>): Promise<readonly string[]> => {
+      const headers = { 'a-im': 'Incremental Feed', 'x-ms-documentdb-partitionkeyrangeid': '0', ...more };
+      const feed = await raw(run.emulator, 'GET', '/dbs/db/colls/c/docs', { headers });
+      return (feed.json as { Documents: { id: string }[] }).Documents.map((one) => one.id);
+    };
+    const middle = '20000000000000000000000000000000';
+    const isLow = (id: number): boolean => effectivePartitionKey([`k${id}`], { kind: 'Hash', version: 2 }) < middle;
+    const all = Array.from({ length: 20 }, (_, n) => n);
+    expect(await read({ 'x-ms-end-epk': middle })).toEqual(all.filter(isLow).map(String));
+    expect(await read({ 'x-ms-start-epk': middle, 'x-ms-end-epk': 'FF' })).toEqual(
+      all.filter((id) => !isLow(id)).map(String),
+    );
+  });
+
   it('of one partition key holds nothing else', async () => {
     await using run = await running({ partitions: 2 });
     const container = await run.container({ id: 'c', partitionKey: '/pk' });
