@@ -133,6 +133,15 @@ describe('timestamps', () => {
     expect(await read(element, body, 3, primitive('date'))).toEqual(['1970-01-01', '1969-12-31', '2024-02-29']);
   });
 
+  it('of dates annotated by the logical type only are dates, times of day are refused', async () => {
+    const date = { type: 'INT32', logical_type: { type: 'DATE' } } as const;
+    expect(await read(date, int32s(1), 1, primitive('date'))).toEqual(['1970-01-02']);
+    const time = { type: 'INT32', converted_type: 'TIME_MILLIS' } as const;
+    for (const type of ['long', 'integer', 'string', 'timestamp'] as const) {
+      await expect(read(time, int32s(1), 1, primitive(type))).rejects.toMatchObject({ code: 'unsupportedFeature' });
+    }
+  });
+
   it('agree with the platform for every day of 800 years', async () => {
     const days = Array.from({ length: 292_194 }, (_, i) => i - 146_097);
     const element = { type: 'INT32', converted_type: 'DATE' } as const;
