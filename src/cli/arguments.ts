@@ -67,7 +67,7 @@ export function meantName(name: string, names: readonly string[]): string | unde
 }
 
 function unknownFlag(rawName: string, flags: Flags): SyncError {
-  const names = Object.keys(flags);
+  const names = [...Object.keys(flags), 'help'];
   const meant = meantName(rawName.replace(/^-+/, ''), names);
   return new SyncError('usage', {
     problem: `There is no flag ${rawName}.`,

@@ -2,10 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { CORPUS, corpusNames, expectedOf } from '../conformance/corpus.ts';
 import type { JsonRow, ShortType } from '../conformance/corpus.ts';
 import { LocalRun, targetDocuments } from './local-run.ts';
+
+// A safety net only: several processes start in each test, on machines that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Table and the column that identifies its rows. */
 const TABLES = [

@@ -2,8 +2,11 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { gone, LocalRun, servicePids, targetDocuments } from './local-run.ts';
+
+// A safety net only: several processes start in each test, on machines that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
 
 let folder: string;
 let run: LocalRun | undefined;

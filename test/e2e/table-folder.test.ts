@@ -1,12 +1,15 @@
-import { chmod, cp, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DeltaWriter } from '../support/delta-writer.ts';
 import { primitives } from '../support/writer-columns.ts';
 import { gone, LocalRun, servicePids, targetDocuments } from './local-run.ts';
+
+// A safety net only: several processes start in each test, on machines that may be busy.
+vi.setConfig({ testTimeout: 300_000 });
 
 let folder: string;
 let table: string;
@@ -181,6 +184,23 @@ describe('bad input ends with its code, and leaves nothing that a later run take
     expect(await run.exit).toBe(3);
     expect(run.events()).toEqual([expect.objectContaining({ event: 'error', code: 'dataFolderVersion' })]);
     expect(await readdir(data, { recursive: true })).toEqual(before);
+  });
+
+  test('emulator data of another version', async () => {
+    await partsTable(1);
+    run = start('--exit-when-synced');
+    expect(await run.exit).toBe(0);
+    const cosmos = join(data, 'cosmos');
+    const changed = new Map<string, string>();
+    for (const name of await readdir(cosmos)) {
+      const text = (await readFile(join(cosmos, name), 'utf8')).replace('"version":1}', '"version":99}');
+      changed.set(name, text);
+      await writeFile(join(cosmos, name), text);
+    }
+    run = start('--exit-when-synced');
+    expect(await run.exit).not.toBe(0);
+    expect(run.events()).toEqual([expect.objectContaining({ event: 'error', code: 'emulatorDataVersion' })]);
+    for (const [name, text] of changed) expect(await readFile(join(cosmos, name), 'utf8')).toBe(text);
   });
 
   test('a data file that is missing', async () => {
