@@ -86,7 +86,8 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
       table.uniqueKey === 'checked' ? [{ name: 'uniqueKeys', chunks: passes }, apply] : [apply];
     return { stages, chunking: 'sources' };
   }
-  const ranges = splitHashRanges(info.partitions, rangeCount(contents.estimate.rows, info, facts.sizes)).length;
+  const wanted = rangeCount(contents.estimate.rows, info, facts.sizes);
+  const ranges = splitHashRanges(info.partitions, wanted, info.partitionKeyVersion).length;
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];

@@ -1,4 +1,6 @@
 /** How epochs are cut: what is netted in memory, what one chunk reads, how long a slice works. */
+import { KEYS_PER_PASS } from '../changes/unique-keys.ts';
+
 export interface WorkSizes {
   /** An epoch with at most this much to read is one chunk, netted in memory. */
   readonly smallRows: number;
@@ -21,8 +23,8 @@ export const WORK_SIZES: WorkSizes = {
   smallBytes: 16 * 2 ** 20,
   chunkBytes: 32 * 2 ** 20,
   chunkSources: 2_000,
-  rangeRows: 50_000,
-  keysPerPass: 500_000,
+  rangeRows: 25_000,
+  keysPerPass: KEYS_PER_PASS,
   sliceMs: 60_000,
   batchDecisions: 250,
 };

@@ -7,7 +7,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CosmosClient, type JSONObject } from '@azure/cosmos';
+import { CosmosClient, PartitionKeyDefinitionVersion } from '@azure/cosmos';
 import { parquetReadObjects } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { startCosmosEmulator } from '../../src/local/cosmos-emulator/emulator.ts';
@@ -125,17 +125,20 @@ async function loadNaively(parquet: string): Promise<{ readonly ms: number; read
   const emulator = await startCosmosEmulator({});
   const client = new CosmosClient({ endpoint: emulator.endpoint, key: emulator.key });
   const { database } = await client.databases.create({ id: 'd' });
-  const { container } = await database.containers.create({ id: 'c', partitionKey: { paths: ['/id'], version: 2 } });
+  const { container } = await database.containers.create({
+    id: 'c',
+    partitionKey: { paths: ['/id'], version: PartitionKeyDefinitionVersion.V2 },
+  });
   const started = performance.now();
   const file = readFileSync(parquet);
   const rows = (await parquetReadObjects({
-    file: file.buffer.slice(file.byteOffset, file.byteOffset + file.length) as ArrayBuffer,
+    file: file.buffer.slice(file.byteOffset, file.byteOffset + file.length),
   })) as { id: string }[];
   await container.items.executeBulkOperations(
     rows.map((row) => ({
       operationType: 'Upsert' as const,
       partitionKey: row.id,
-      resourceBody: row as unknown as JSONObject,
+      resourceBody: row,
     })),
   );
   const ms = performance.now() - started;

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Container, CosmosClient } from '@azure/cosmos';
+import { PartitionKeyDefinitionVersion, type Container, type CosmosClient } from '@azure/cosmos';
 import { parseSyncConfiguration, type TableConfiguration } from '../../src/config/sync-configuration.ts';
 import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
@@ -73,7 +73,10 @@ export class SyncWorld {
     const name = `t${++this.#containers}`;
     await this.client
       .database(DATABASE)
-      .containers.create({ id: name, partitionKey: { paths: [partitionKeyPath], version: 2 } });
+      .containers.create({
+        id: name,
+        partitionKey: { paths: [partitionKeyPath], version: PartitionKeyDefinitionVersion.V2 },
+      });
     return new SyncTable(this, name, join(this.folder, name), table, sizes);
   }
 }
@@ -150,7 +153,7 @@ export class SyncTable {
   /** Documents of the container by id, without what the service adds. */
   async documents(): Promise<ReadonlyMap<string, JsonObject>> {
     const { resources } = await this.container.items.query<JsonObject>('SELECT * FROM c').fetchAll();
-    return new Map(resources.map((document) => [String(document['id']), withoutFields(document)]));
+    return new Map(resources.map((document) => [document['id'] as string, withoutFields(document)]));
   }
 
   /** The documents that rows map to under the configuration. */

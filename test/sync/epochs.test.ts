@@ -1,3 +1,4 @@
+import { PartitionKeyDefinitionVersion } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
 import { primitives } from '../support/writer-columns.ts';
@@ -135,7 +136,7 @@ describe('guards', () => {
     await table.container.delete();
     await world.client
       .database('cosmicworks')
-      .containers.create({ id: table.id, partitionKey: { paths: ['/id'], version: 2 } });
+      .containers.create({ id: table.id, partitionKey: { paths: ['/id'], version: PartitionKeyDefinitionVersion.V2 } });
     await writer.insert([row(9)]);
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'containerReplaced' });
   });
