@@ -1,0 +1,18 @@
+using 'main.bicep'
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'delta-cosmos-sync')
+param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
+param lakeStorageAccountId = readEnvironmentVariable('LAKE_STORAGE_ACCOUNT_ID', '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/lake/providers/Microsoft.Storage/storageAccounts/unset')
+param lakeLocation = readEnvironmentVariable('LAKE_LOCATION', '')
+param lakeContainers = split(readEnvironmentVariable('LAKE_CONTAINERS', 'lake'), ',')
+param systemTopicName = readEnvironmentVariable('LAKE_SYSTEM_TOPIC', '')
+param cosmosAccountId = readEnvironmentVariable('COSMOS_ACCOUNT_ID', '')
+param cosmosServerless = bool(readEnvironmentVariable('COSMOS_SERVERLESS', 'false'))
+param mirrors = json(readEnvironmentVariable('MIRRORS', '[{"database":"cosmicworks","container":"products"}]'))
+param createMirrors = bool(readEnvironmentVariable('CREATE_MIRRORS', 'true'))
+param cosmosRuPerSecond = int(readEnvironmentVariable('COSMOS_RU_PER_SECOND', '0'))
+param durable = readEnvironmentVariable('DURABLE_BACKEND', 'durableTaskScheduler')
+param network = readEnvironmentVariable('NETWORK_MODE', 'public')
+param publicApp = bool(readEnvironmentVariable('PUBLIC_APP', 'true'))
+param nodeVersion = readEnvironmentVariable('NODE_VERSION', '24')
+param alertEmail = readEnvironmentVariable('ALERT_EMAIL', '')
