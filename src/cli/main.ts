@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16
 /** The process of `delta-cosmos`. */
 import { runCommandLine } from './command-line.ts';
 import { createProcessIo } from './process-io.ts';

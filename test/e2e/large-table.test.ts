@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -42,7 +42,11 @@ test(
     const host = (await servicePids(data)).at(-1) ?? 0;
     // Any progress: the load is under way.
     await fetchStatusUntil(ready, (status) => status.current !== null);
-    // Its workers go with it.
+    // One worker dies in the middle of its slice; the host goes on with the other.
+    const [worker] = await childPids(host);
+    if (worker !== undefined) process.kill(worker, 'SIGKILL');
+    await fetchStatusUntil(ready, (status) => status.current !== null);
+    // Then the host, and its workers with it.
     process.kill(host, 'SIGKILL');
 
     for (let commit = 0; commit < COMMITS; commit++) {
@@ -64,6 +68,15 @@ test(
     expect(run.events().some(({ event }) => event === 'error')).toBe(false);
   },
 );
+
+/** Worker processes of the host, where the system tells (Linux). */
+async function childPids(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  return text
+    .split(' ')
+    .filter((part) => part !== '')
+    .map(Number);
+}
 
 function sameFields(fields: Readonly<Record<string, unknown>>, expected: object | undefined): boolean {
   return expected !== undefined && JSON.stringify(fields) === JSON.stringify(expected);
