@@ -109,6 +109,8 @@ var cosmosGroup = createCosmos
   ? { subscription: subscription().subscriptionId, name: resourceGroup().name }
   : { subscription: split(cosmosAccountId, '/')[2], name: split(cosmosAccountId, '/')[4] }
 var cosmosName = createCosmos ? 'cosmos-dcs-${token}' : last(split(cosmosAccountId, '/'))
+var storageName = 'stdcs${token}'
+var eventDeadLetterContainer = 'event-dead-letters'
 var topicName = empty(systemTopicName) ? 'evgt-dcs-${token}' : systemTopicName
 
 module identity 'modules/identity.bicep' = {
@@ -127,7 +129,7 @@ module monitoring 'modules/monitoring.bicep' = {
 
 module storage 'modules/host-storage.bicep' = {
   params: {
-    name: 'stdcs${token}'
+    name: storageName
     location: location
     tags: tags
     private: private
@@ -135,6 +137,7 @@ module storage 'modules/host-storage.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     planContainerName: planContainerName
     hintQueueName: hintQueueName
+    eventDeadLetterContainerName: eventDeadLetterContainer
     planRetentionDays: planRetentionDays
   }
 }
@@ -210,11 +213,12 @@ module topic 'modules/event-topic.bicep' = {
 
 module eventAccess 'modules/event-access.bicep' = {
   params: {
-    storageAccountName: storage.outputs.name
+    storageAccountName: storageName
     queueName: hintQueueName
-    deadLetterContainerName: storage.outputs.eventDeadLetterContainer
+    deadLetterContainerName: eventDeadLetterContainer
     principalId: topic.outputs.principalId
   }
+  dependsOn: [storage]
 }
 
 module subscriptionToQueue 'modules/event-subscription.bicep' = {
@@ -225,7 +229,7 @@ module subscriptionToQueue 'modules/event-subscription.bicep' = {
     containers: lakeContainers
     storageAccountId: storage.outputs.id
     queueName: hintQueueName
-    deadLetterContainerName: storage.outputs.eventDeadLetterContainer
+    deadLetterContainerName: eventDeadLetterContainer
   }
   dependsOn: [eventAccess]
 }

@@ -8,6 +8,7 @@ param principalId string
 param workspaceId string
 param planContainerName string
 param hintQueueName string
+param eventDeadLetterContainerName string
 
 @description('Days after which plans, shuffle blobs and dead letters are deleted.')
 @minValue(14)
@@ -20,7 +21,6 @@ var roles = [
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor: diagnostic events, Durable on storage
 ]
 var packageContainer = 'app-package'
-var eventDeadLetterContainer = 'event-dead-letters'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
@@ -55,7 +55,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 
     resource package 'containers' = { name: packageContainer }
     resource plans 'containers' = { name: planContainerName }
-    resource eventDeadLetters 'containers' = { name: eventDeadLetterContainer }
+    resource eventDeadLetters 'containers' = { name: eventDeadLetterContainerName }
   }
 
   resource queues 'queueServices' = {
@@ -76,7 +76,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
             definition: {
               filters: {
                 blobTypes: ['blockBlob']
-                prefixMatch: ['${planContainerName}/', '${eventDeadLetterContainer}/']
+                prefixMatch: ['${planContainerName}/', '${eventDeadLetterContainerName}/']
               }
               actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: planRetentionDays } } }
             }
@@ -129,4 +129,3 @@ output blobEndpoint string = account.properties.primaryEndpoints.blob
 output queueEndpoint string = account.properties.primaryEndpoints.queue
 output tableEndpoint string = account.properties.primaryEndpoints.table
 output packageContainerUrl string = '${account.properties.primaryEndpoints.blob}${packageContainer}'
-output eventDeadLetterContainer string = eventDeadLetterContainer
