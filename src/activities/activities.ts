@@ -11,6 +11,7 @@ import type {
   SliceInput,
   SliceResult,
 } from '../sync/next-step.ts';
+import { withHeartbeat } from '../sync/heartbeat.ts';
 import { planEpoch } from '../sync/plan-epoch.ts';
 import { runSlice } from '../sync/run-slice.ts';
 import { sealStage } from '../sync/seal-stage.ts';
@@ -44,7 +45,10 @@ export function createActivities(withDependencies: WithDependencies): Activities
           return planEpoch(deps, input, signal);
         }),
       ),
-    runSlice: (input, context) => expected(() => withDependencies(context, (deps) => runSlice(deps, input, signal))),
+    runSlice: (input, context) =>
+      expected(() =>
+        withDependencies(context, (deps) => withHeartbeat(deps, input, () => runSlice(deps, input, signal))),
+      ),
     sealStage: (input, context) => expected(() => withDependencies(context, (deps) => sealStage(deps, input, signal))),
     completeEpoch: (input, context) =>
       expected(() => withDependencies(context, (deps) => completeEpoch(deps, input, signal))),

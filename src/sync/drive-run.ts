@@ -1,5 +1,6 @@
 /** Interprets nextStep in this process, without Durable Functions: for the command line and for tests. */
 import { completeEpoch } from './complete-epoch.ts';
+import { withHeartbeat } from './heartbeat.ts';
 import { advance, beginRun, nextStep, type RunOutcome, type Step, type StepResult } from './next-step.ts';
 import { planEpoch } from './plan-epoch.ts';
 import { runSlice } from './run-slice.ts';
@@ -27,7 +28,7 @@ async function perform(deps: SyncDependencies, step: Step, signal: AbortSignal):
     case 'plan':
       return planEpoch(deps, step.input, signal);
     case 'slices':
-      return Promise.all(step.inputs.map((input) => runSlice(deps, input, signal)));
+      return Promise.all(step.inputs.map((input) => withHeartbeat(deps, input, () => runSlice(deps, input, signal))));
     case 'seal':
       return sealStage(deps, step.input, signal);
     case 'complete':
