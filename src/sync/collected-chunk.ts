@@ -1,8 +1,8 @@
 /** A chunk whose images fit in memory: read, netted and decided before anything is written. */
 import { inHashRange, type HashRange } from '../changes/hash-ranges.ts';
 import type { Image } from '../changes/image.ts';
-import { NetChanges } from '../changes/net-changes.ts';
-import type { Decision } from '../changes/operation-decision.ts';
+import { NetChanges, type Change } from '../changes/net-changes.ts';
+import { decideOperation, type Decision } from '../changes/operation-decision.ts';
 import type { PlanStore } from '../changes/plan-store.ts';
 import { Reconciliation, repairDecision, type Difference, type ReconcilePolicy } from '../changes/reconcile.ts';
 import { readShufflePartition } from '../changes/shuffle.ts';
@@ -88,8 +88,13 @@ export async function collectDifferences(request: ChunkRequest, signal: AbortSig
     duplicate: null,
   }));
   const differences: ReportedDifference[] = [];
+  // A forced identity was a row of this table, so in every mode its document goes the way of a deleted row.
+  const decide = (difference: Difference): Decision =>
+    scope !== null && difference.kind === 'extra'
+      ? decideOperation(goneRow(difference.stored.identity, plan.header.to), policy, true)
+      : repairDecision(difference, policy);
   const judge = (difference: Difference): void => {
-    const verdict = verdictOf(difference, repairDecision(difference, policy), plan.header.to);
+    const verdict = verdictOf(difference, decide(difference), plan.header.to);
     if (verdict.kind === 'none') account.skip(1);
     else verdicts.push(verdict);
     differences.push(reported(difference));
@@ -128,6 +133,11 @@ function verdictOf(difference: Difference, decision: Decision, version: number):
     return { kind: 'write', hash, placed: { decision, row: { version, position }, fresh: false } };
   }
   return { kind: decision.kind === 'held' ? 'undecided' : 'none', hash };
+}
+
+function goneRow(identity: Identity, version: number): Change {
+  const none = { images: [], count: 0 };
+  return { identity, version, before: { known: false, ...none }, after: none };
 }
 
 function reported(difference: Difference): ReportedDifference {
