@@ -4,6 +4,7 @@ import { integerFlag, parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
 
 const USAGE = `delta-cosmos emulator [--port N] [--https] [--partitions N] [--ru N] [--data DIR] [--key KEY] [--any-token]
+                              [--no-throttling]
 
 Runs a Cosmos DB emulator on this machine until Ctrl-C. Prints one JSON object when it is ready: endpoint, key and, with
 --https, the certificate that clients must trust.
@@ -15,6 +16,7 @@ Runs a Cosmos DB emulator on this machine until Ctrl-C. Prints one JSON object w
   --data DIR      keeps everything in this folder (default: in memory)
   --key KEY       account key, base64 (default: the well-known key of Cosmos DB emulators)
   --any-token     accepts any Entra token as well as the key
+  --no-throttling counts RU and never answers 429
 `;
 
 const FLAGS = {
@@ -25,6 +27,7 @@ const FLAGS = {
   data: { type: 'string' },
   key: { type: 'string' },
   'any-token': { type: 'boolean' },
+  'no-throttling': { type: 'boolean' },
 } as const;
 
 /** Where Cosmos DB emulators usually listen. */
@@ -41,6 +44,7 @@ export const emulatorCommand: Command = {
       port: integerFlag('port', values.port ?? USUAL_PORT, 0, 65_535),
       https: values.https === true,
       auth: { entra: values['any-token'] === true ? 'anyToken' : 'off' },
+      throttling: values['no-throttling'] !== true,
       ...(values.partitions === undefined
         ? {}
         : { partitions: integerFlag('partitions', values.partitions, 1, 10_000) }),
