@@ -9,6 +9,7 @@ import { QueueServiceClient, type QueueClient } from '@azure/storage-queue';
 import type { AppSettings, CosmosSettings, StorageSettings } from '../config/app-settings.ts';
 import type { Budget, SyncConfiguration, TableConfiguration } from '../config/sync-configuration.ts';
 import { openDocumentWriter } from '../cosmos/batch-writer.ts';
+import type { ContainerAddress } from '../cosmos/container-gateway.ts';
 import { openCosmosAccount, type CosmosAccount } from '../cosmos/cosmos-account.ts';
 import { createCosmosClient } from '../cosmos/cosmos-client.ts';
 import { cosmosLeaseStore } from '../cosmos/lease/cosmos-lease-store.ts';
@@ -125,7 +126,13 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
         id: tableId,
         configuration: table,
         source: logStore(location, lake),
-        writer: openDocumentWriter({ account: cosmos, database, container, limiter }),
+        writer: openDocumentWriter({
+          account: cosmos,
+          database,
+          container,
+          limiter,
+          ...serviceMarks(configuration.budgets[table.budget]),
+        }),
       };
       targets.set(tableId, target);
       return Promise.resolve(target);
@@ -142,6 +149,14 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
       cosmos.close();
       control.close();
     },
+  };
+}
+
+/** How the service is to treat the requests under a budget. */
+function serviceMarks(budget: Budget | undefined): Pick<ContainerAddress, 'priorityLevel' | 'throughputBucket'> {
+  return {
+    ...(budget?.priority === undefined ? {} : { priorityLevel: budget.priority }),
+    ...(budget?.throughputBucket === undefined ? {} : { throughputBucket: budget.throughputBucket }),
   };
 }
 
