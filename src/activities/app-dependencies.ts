@@ -14,6 +14,7 @@ import { openCosmosAccount, type CosmosAccount } from '../cosmos/cosmos-account.
 import { createCosmosClient } from '../cosmos/cosmos-client.ts';
 import { cosmosLeaseStore } from '../cosmos/lease/cosmos-lease-store.ts';
 import { openRuBudget, type HeldRu, type RuBudget } from '../cosmos/ru-lease.ts';
+import { cosmosPublicationStore } from '../cosmos/publication-documents.ts';
 import { cosmosStateStore } from '../cosmos/state-documents.ts';
 import {
   budgetRuPerSecond,
@@ -31,6 +32,7 @@ import { FolderLogStore } from '../storage/folder-log-store.ts';
 import { READ_RETRIES } from '../storage/open-table.ts';
 import { parseTableLocation, type TableLocation } from '../storage/table-location.ts';
 import type { SyncDependencies, SyncTarget } from '../sync/sync-target.ts';
+import type { DocumentWriter } from '../sync/document-writer.ts';
 import { WORK_SIZES } from '../sync/work-sizes.ts';
 
 /** The use cases' dependencies, and what only the app's edges need. */
@@ -64,6 +66,7 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
   const control = settings.control === settings.cosmos ? cosmos : await openAccount(settings.control, settings);
   const controlClient = createCosmosClient(control);
   const dataClient = control === cosmos ? controlClient : createCosmosClient(cosmos);
+  const { freshness } = configuration;
   const stateDatabase = controlClient.database(settings.stateDatabase);
   const storage = await blobService(settings.storage, credential);
   const lake = settings.lake === undefined ? null : await blobService(settings.lake, credential);
@@ -105,6 +108,10 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
     locations,
     plans: blobPlanStore(storage.getContainerClient(settings.planContainer)),
     states: cosmosStateStore(stateDatabase.container(settings.stateContainer)),
+    publications:
+      freshness === undefined
+        ? null
+        : cosmosPublicationStore(dataClient.database(freshness.database).container(freshness.container)),
     clock: systemClock,
     log,
     sizes: WORK_SIZES,
@@ -116,23 +123,27 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
       const location = locations.get(tableId);
       if (table === undefined || location === undefined) return Promise.reject(unknownTable(tableId));
       const { database, container } = table.target;
-      const limiter = budgetOf(table.budget).limiterFor({
-        id: tableId,
-        priority: 'bulk',
-        container: `${database}/${container}`,
-      });
+      const writers = new Map<string, DocumentWriter>();
+      const writerOf = (name: string): DocumentWriter => {
+        const open = writers.get(name);
+        if (open !== undefined) return open;
+        const limiter = budgetOf(table.budget).limiterFor({
+          id: name === container ? tableId : `${tableId}.${name}`,
+          priority: 'bulk',
+          container: `${database}/${name}`,
+        });
+        const marks = serviceMarks(configuration.budgets[table.budget]);
+        const writer = openDocumentWriter({ account: cosmos, database, container: name, limiter, ...marks });
+        writers.set(name, writer);
+        return writer;
+      };
       const target: SyncTarget = {
         tableId,
         id: tableId,
         configuration: table,
         source: logStore(location, lake),
-        writer: openDocumentWriter({
-          account: cosmos,
-          database,
-          container,
-          limiter,
-          ...serviceMarks(configuration.budgets[table.budget]),
-        }),
+        writer: writerOf(container),
+        writerOf,
       };
       targets.set(tableId, target);
       return Promise.resolve(target);

@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sync: async () => (await import('./sync.ts')).syncCommand,
   verify: async () => (await import('./sync.ts')).verifyCommand,
   resync: async () => (await import('./sync.ts')).resyncCommand,
+  rollback: async () => (await import('./sync.ts')).rollbackCommand,
   status: remote('status'),
   history: remote('history'),
   'dead-letters': remote('dead-letters'),

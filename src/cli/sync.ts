@@ -1,5 +1,6 @@
-/** `delta-cosmos sync`, `verify` and `resync`: run the use cases in this process, without a function app. */
-import { administer } from '../sync/administration.ts';
+/** `delta-cosmos sync`, `verify`, `resync` and `rollback`: run the use cases in this process, without a function app. */
+import { SyncError } from '../shared/errors.ts';
+import { administer, tableStatus } from '../sync/administration.ts';
 import { driveRun } from '../sync/drive-run.ts';
 import type { AppDependencies } from '../activities/app-dependencies.ts';
 import type { LedgerEntry } from '../sync/state-store.ts';
@@ -57,6 +58,31 @@ Ends with 1 when both sides differ and --repair was not given.
       if (values.repair !== true) return 1;
       await administer(deps, tableId, { kind: 'resync' }, 'verify --repair');
       return drive(deps, tableId, values.json === true, io);
+    });
+  },
+};
+
+export const rollbackCommand: Command = {
+  name: 'rollback',
+  summary: 'tell readers to read what was published before, and pause the table',
+  usage: `delta-cosmos rollback --config FILE --table ID [--json]
+
+${SESSION_USAGE}
+Only for tables that are published as blueGreen or versionFlag, as long as what was there before is kept
+(publish.graceSeconds). The table stays paused until resume.
+`,
+  async run(argv, io) {
+    const { values } = parseArguments(argv, SESSION_FLAGS, 0);
+    if (values.table === undefined) throw new SyncError('usage', { problem: 'rollback needs --table ID.' });
+    return forEachTable(values, io, async (deps, tableId) => {
+      await administer(deps, tableId, { kind: 'rollback' }, 'command line');
+      const { publication, checkpoint } = await tableStatus(deps, tableId, io.signal);
+      const line =
+        values.json === true
+          ? JSON.stringify({ table: tableId, publication, version: checkpoint?.version ?? null })
+          : `${tableId}: readers are sent to ${String(publication?.live)} at version ${String(checkpoint?.version)}; paused`;
+      await io.stdout.write(`${line}\n`);
+      return 0;
     });
   },
 };

@@ -79,6 +79,9 @@ function checkTable(path: readonly string[], table: TableConfiguration, all: Syn
       'Use inPlace or mode mirror.',
     );
   }
+  if (table.publish.kind !== 'inPlace' && table.start !== 'snapshot') {
+    add(['start'], 'What is published is a whole copy of the table.', 'Start with the snapshot, or publish inPlace.');
+  }
   if (table.publish.kind !== 'inPlace' && all.freshness === undefined) {
     add(['publish', 'kind'], 'The pointer document needs a container.', 'Set freshness.');
   }

@@ -160,6 +160,18 @@ const CATALOGUE = {
   },
   nothingHeld: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
   planStale: { class: 'failed', retryable: false, remedy: 'Look at the status and approve the plan that is held now.' },
+  nothingToRollBack: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
+  pointerChanged: {
+    class: 'refused',
+    retryable: false,
+    remedy:
+      'Restore what the pointer document names; if readers were moved back to the slot before, run rollback so that the sync follows.',
+  },
+  publicationUnavailable: {
+    class: 'failed',
+    retryable: true,
+    remedy: 'Check that the freshness container exists, and that the identity has its role on it.',
+  },
   stateUnavailable: {
     class: 'failed',
     retryable: true,

@@ -15,6 +15,8 @@ const EVENTS = {
   epochCompleted: { id: 202, level: 'info' },
   epochFailed: { id: 203, level: 'error' },
   epochAbandoned: { id: 204, level: 'warn' },
+  publicationFailed: { id: 205, level: 'warn' },
+  liveSwitched: { id: 206, level: 'info' },
   sliceCompleted: { id: 210, level: 'debug' },
   sliceFailed: { id: 211, level: 'warn' },
   rowDeadLettered: { id: 220, level: 'warn' },

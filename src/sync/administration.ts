@@ -2,7 +2,11 @@
 import { SyncError } from '../shared/errors.ts';
 import { readDeadLetters, deadLetterFolder, type DeadLetter } from './dead-letters.ts';
 import { transition, type LedgerEntry } from './state-store.ts';
+import { replaceable } from './choose-load.ts';
+import { rollBack, rollbackTarget, sameSlot, slotName } from './publication-state.ts';
+import { publish } from './publication.ts';
 import {
+  abandon,
   approve,
   isHeld,
   pause,
@@ -13,11 +17,12 @@ import {
   type CurrentEpoch,
   type SyncState,
 } from './state.ts';
-import type { SyncDependencies } from './sync-target.ts';
+import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 
 /** Changes of the state document that an operator asks for. */
 export type AdminAction =
   | { readonly kind: 'pause' | 'resume' | 'resync' | 'verify' }
+  | { readonly kind: 'rollback' }
   | { readonly kind: 'approve' | 'reject'; readonly planId: string };
 
 export interface TableStatus {
@@ -33,10 +38,27 @@ export interface TableStatus {
   readonly pause: SyncState['pause'];
   readonly dirty: SyncState['dirty'];
   readonly request: SyncState['request'];
+  /** Slots of a table that is published as blueGreen or versionFlag; null for others. */
+  readonly publication: PublicationStatus | null;
   readonly lastEpoch: LedgerEntry | null;
 }
 
-/** Applies an action. `by` names who asked, for the ledger. Throws `nothingHeld`, `planStale`, `tableUnknown`. */
+/** Containers, or numbers of generations. */
+export interface PublicationStatus {
+  /** What readers are told to read; null before the first load was published. */
+  readonly live: string | number | null;
+  /** What epochs write to; another one than `live` while a load waits to be published. */
+  readonly working: string | number | null;
+  /** What a rollback would go back to. */
+  readonly rollback: { readonly to: string | number; readonly version: number } | null;
+  /** What is going to be deleted. */
+  readonly retired: readonly (string | number)[];
+}
+
+/**
+ * Applies an action. `by` names who asked, for the ledger. Throws `nothingHeld`, `planStale`, `tableUnknown`; a rollback
+ * also `nothingToRollBack`, `pointerChanged`, `publicationUnavailable`.
+ */
 export async function administer(
   deps: SyncDependencies,
   tableId: string,
@@ -45,6 +67,7 @@ export async function administer(
 ): Promise<SyncState> {
   const target = await deps.target(tableId);
   const now = deps.clock.now();
+  if (action.kind === 'rollback') return rollBackTable(deps, target, by, now);
   const state = await transition(deps.states, target.id, (latest) => {
     switch (action.kind) {
       case 'pause':
@@ -61,8 +84,35 @@ export async function administer(
         return request(latest, 'verify', by, now);
     }
   });
-  if (state === null) throw new SyncError('internal', { problem: `The state of ${tableId} was not changed.` });
+  if (state === null) throw unchanged(tableId);
   return state;
+}
+
+/**
+ * Tells readers to read what they read before the last switch, with the checkpoint that slot had, and pauses: what caused
+ * the rollback would otherwise be loaded again at once.
+ */
+async function rollBackTable(deps: SyncDependencies, target: SyncTarget, by: string, now: number): Promise<SyncState> {
+  // Paused first: from here on nobody deletes what is gone back to. The pointer next, so that a repeat finds its way.
+  const paused = await transition(deps.states, target.id, (latest) => {
+    rollbackTarget(latest);
+    return pause(latest, by, now);
+  });
+  if (paused === null) throw unchanged(target.tableId);
+  const { slot, checkpoint } = rollbackTarget(paused);
+  const to = slotName(slot);
+  const allowed = replaceable(paused, target.configuration, to);
+  await publish(publicationsOf(deps), target.tableId, checkpoint, to, allowed);
+  const state = await transition(deps.states, target.id, (latest) =>
+    rollBack(latest.current === null ? latest : abandon(latest, now), now),
+  );
+  if (state === null) throw unchanged(target.tableId);
+  deps.log.event('liveSwitched', { table: target.tableId, live: to, version: checkpoint.version });
+  return state;
+}
+
+function unchanged(tableId: string): SyncError {
+  return new SyncError('internal', { problem: `The state of ${tableId} was not changed.` });
 }
 
 export async function tableStatus(deps: SyncDependencies, tableId: string, signal?: AbortSignal): Promise<TableStatus> {
@@ -91,6 +141,7 @@ export async function tableStatus(deps: SyncDependencies, tableId: string, signa
     pause: state.pause,
     dirty: state.dirty,
     request: state.request,
+    publication: target.configuration.publish.kind === 'inPlace' ? null : publicationStatus(state),
     lastEpoch: lastEpoch ?? null,
   };
 }
@@ -139,6 +190,17 @@ function phaseOf(state: SyncState): TableStatus['phase'] {
   if (state.pause !== null) return 'paused';
   if (state.current === null) return 'idle';
   return isHeld(state.current) ? 'held' : state.current.phase;
+}
+
+function publicationStatus({ publication }: SyncState): PublicationStatus {
+  const { live, working, standby, retired } = publication;
+  const waiting = !sameSlot(live, working);
+  return {
+    live: live === null ? null : slotName(live),
+    working: working === null ? null : slotName(working),
+    rollback: standby === null || waiting ? null : { to: slotName(standby.slot), version: standby.checkpoint.version },
+    retired: retired.map(({ slot }) => slotName(slot)),
+  };
 }
 
 function epochStatus(current: CurrentEpoch): NonNullable<TableStatus['current']> {

@@ -32,6 +32,8 @@ export interface EpochDecision {
   readonly scope: 'all' | 'forced';
   /** The epoch leaves documents behind that only a comparison of both sides corrects: it is asked for at the end. */
   readonly thenReconcile: boolean;
+  /** Documents are made anew rather than brought up to date: a published table is loaded beside what readers see. */
+  readonly rewrite: boolean;
   readonly hold: { readonly code: HoldCode; readonly reason: string; readonly remedy: string } | null;
 }
 
@@ -48,22 +50,22 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     });
   }
   if (facts.recreated) {
-    return held(reconcile(from, 'the table was created again'), {
+    return held(rewrite(from, 'the table was created again'), {
       code: 'tableRecreated',
       reason: `The log no longer holds the commit of version ${from} that the container was made from.`,
       remedy: 'Approve the plan if the new table is the one to publish.',
     });
   }
-  if (state.request?.kind === 'reconcile') return reconcile(from, `asked for by ${state.request.by}`);
+  if (state.request?.kind === 'reconcile') return rewrite(from, `asked for by ${state.request.by}`);
   if (facts.mappingChange === 'configuration') {
-    return held(reconcile(from, 'the mapping changed'), {
+    return held(rewrite(from, 'the mapping changed'), {
       code: 'mappingChanged',
       reason: 'The mapping configuration gives other documents than those in the container.',
       remedy: 'Approve the plan to rewrite what differs, or restore the configuration.',
     });
   }
   if (facts.mappingChange === 'schemaPaused') {
-    return held(reconcile(from, 'the schema changed'), {
+    return held(rewrite(from, 'the schema changed'), {
       code: 'schemaDrift',
       reason: 'The table schema changed in a way that the configuration says to pause at.',
       remedy: 'Approve the plan to go on with the new schema, or change schemaDrift.',
@@ -74,7 +76,7 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     const first = facts.table.mode === 'patch' && facts.commitsAvailable && head > from && state.dirty === null;
     return first
       ? { ...changes(from, 'the schema changed'), thenReconcile: true }
-      : reconcile(from, 'the schema changed');
+      : rewrite(from, 'the schema changed');
   }
   if (state.dirty !== null) {
     if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
@@ -95,8 +97,8 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
 function firstEpoch(facts: EpochFacts): EpochDecision {
   const { state } = facts;
   if (facts.startVersion !== null) {
-    const decision = changes(facts.startVersion - 1, `the configuration starts at version ${facts.startVersion}`);
-    return { ...decision, unconditional: true };
+    const first = changes(facts.startVersion - 1, `the configuration starts at version ${facts.startVersion}`);
+    return { ...first, unconditional: true };
   }
   // What an unfinished first load wrote is equal to the table or is corrected: reconcile reads before it writes.
   if (state.dirty !== null) return reconcile(null, 'the first load was given up');
@@ -113,11 +115,28 @@ function firstEpoch(facts: EpochFacts): EpochDecision {
 }
 
 function reconcile(from: number | null, why: string): EpochDecision {
-  return { kind: 'reconcile', from, why, unconditional: false, scope: 'all', thenReconcile: false, hold: null };
+  return decision('reconcile', from, why);
+}
+
+function rewrite(from: number, why: string): EpochDecision {
+  return { ...reconcile(from, why), rewrite: true };
 }
 
 function changes(from: number, why: string): EpochDecision {
-  return { kind: 'changes', from, why, unconditional: false, scope: 'all', thenReconcile: false, hold: null };
+  return decision('changes', from, why);
+}
+
+function decision(kind: EpochKind, from: number | null, why: string): EpochDecision {
+  return {
+    kind,
+    from,
+    why,
+    unconditional: false,
+    scope: 'all',
+    thenReconcile: false,
+    rewrite: false,
+    hold: null,
+  };
 }
 
 function held(decision: EpochDecision, hold: NonNullable<EpochDecision['hold']>): EpochDecision {

@@ -122,7 +122,13 @@ export async function collectDifferences(request: ChunkRequest, signal: AbortSig
 
 function reconcilePolicyOf(plan: SlicePlan): ReconcilePolicy {
   const { discriminator } = plan.context.table;
-  return { ...policyOf(plan), version: plan.header.to, ...(discriminator === undefined ? {} : { discriminator }) };
+  const generation = plan.header.slot?.generation ?? null;
+  return {
+    ...policyOf(plan),
+    version: plan.header.to,
+    ...(discriminator === undefined ? {} : { discriminator }),
+    ...(generation === null ? {} : { generation }),
+  };
 }
 
 function verdictOf(difference: Difference, decision: Decision, version: number): ChangeVerdict {

@@ -2,10 +2,30 @@
 import { identityHash, type Identity } from '../documents/document.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { CompleteInput, CompleteResult } from './next-step.ts';
+import { mayPublish, replaceable } from './choose-load.ts';
+import {
+  NOT_PUBLISHED,
+  awaitsSwitch,
+  finishLoad,
+  removed,
+  slotName,
+  switchLive,
+  workingSlot,
+} from './publication-state.ts';
+import { publish } from './publication.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition, type LedgerEntry, type OperationCounts, type VerifyReport } from './state-store.ts';
-import { complete, request, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
-import type { SyncDependencies } from './sync-target.ts';
+import {
+  complete,
+  hold,
+  request,
+  type Checkpoint,
+  type CurrentEpoch,
+  type Forced,
+  type Hold,
+  type SyncState,
+} from './state.ts';
+import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 
 /** Succeeds when it finds itself already done. */
 export async function completeEpoch(
@@ -24,17 +44,32 @@ export async function completeEpoch(
     const report = header.kind === 'verify' ? await verifyReport(deps, header, input.counts, signal) : null;
     const entry = ledgerEntry(header, before.current, input.counts, report, now);
     await deps.states.record(entry, signal);
-    await transition(
+    const switches = header.kind === 'verify' && awaitsSwitch(before);
+    const refusal = switches && report !== null ? refuseSwitch(target, before, report, now) : null;
+    if (refusal !== null) {
+      await transition(deps.states, target.id, (latest) => hold(latest, header.planId, refusal), signal);
+      const { code, reason, remedy } = refusal;
+      deps.log.event('epochHeld', { table: target.tableId, planId: header.planId, code, reason, remedy });
+      return { kind: 'ok', version: header.result.version };
+    }
+    // The pointer first: a repeat finds it where it belongs.
+    if (switches) await switchPointer(deps, target, before, signal);
+    const after = await transition(
       deps.states,
       target.id,
       (latest) => {
         if (isDone(latest, header)) return latest;
         const checkpoint = checkpointOf(header, latest, input.counts, now);
-        const done = complete(latest, header.planId, checkpoint, { deletes: input.counts.deletes, forced, now });
-        return header.thenReconcile ? request(done, 'reconcile', 'a change of schema', now) : done;
+        // Readers saw nothing of what a load or a clean-up deletes.
+        const deletes = header.load || header.kind === 'cleanup' ? 0 : input.counts.deletes;
+        const done = complete(latest, header.planId, checkpoint, { deletes, forced, now });
+        if (header.thenReconcile) return request(done, 'reconcile', 'a change of schema', now);
+        return switches ? switchLive(done, now) : publicationAfter(latest, done, header, target, now);
       },
       signal,
     );
+    if (after !== null && !switches && header.kind !== 'verify' && header.kind !== 'cleanup')
+      await refreshPublication(deps, target, after, signal);
     logCompleted(deps, header, entry);
     await removeOlderPlans(deps, header, signal);
     return { kind: 'ok', version: header.result.version };
@@ -62,7 +97,7 @@ async function forcedAfter(
   before: Forced | null,
   signal: AbortSignal,
 ): Promise<Forced | null> {
-  if (header.kind === 'verify') return before;
+  if (header.kind === 'verify' || header.kind === 'cleanup') return before;
   const identities = new Map<string, Identity>();
   const remember = (found: unknown): void => {
     for (const identity of found as readonly Identity[]) identities.set(identityHash(identity), identity);
@@ -104,14 +139,86 @@ async function verifyReport(
 
 function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint {
   const before = state.checkpoint;
-  if (header.kind === 'verify' && before !== null) return { ...before, epoch: header.epoch };
+  if ((header.kind === 'verify' || header.kind === 'cleanup') && before !== null)
+    return { ...before, epoch: header.epoch };
   return {
     ...header.result,
     context: header.context,
     epoch: header.epoch,
-    documents: Math.max(0, (before?.documents ?? 0) + counts.documentsDelta),
+    documents: documentsAfter(header, before, counts),
     syncedAt: now,
   };
+}
+
+function documentsAfter(header: PlanHeader, before: Checkpoint | null, counts: OperationCounts): number {
+  if (!header.load) return Math.max(0, (before?.documents ?? 0) + counts.documentsDelta);
+  // A slot that held something before was compared document by document.
+  if (header.kind === 'reconcile') return counts.skipped + counts.upserts + counts.creates + counts.patches;
+  return Math.max(0, counts.documentsDelta);
+}
+
+/** What a finished epoch changes in the slots of a table. */
+function publicationAfter(
+  before: SyncState,
+  done: SyncState,
+  header: PlanHeader,
+  target: SyncTarget,
+  now: number,
+): SyncState {
+  const { slot } = header;
+  if (slot === null) {
+    // Published until the configuration was changed: the container is one table's again.
+    return before.publication.working === null ? done : { ...done, publication: NOT_PUBLISHED };
+  }
+  if (header.kind === 'cleanup') return removed(done, slot);
+  if (!header.load) return done;
+  const left = workingSlot(before, target.configuration);
+  return request(finishLoad(before, done, slot, left, now), 'verify', 'publish', now);
+}
+
+/** A load that does not equal the table is not shown to readers unless somebody says so. */
+function refuseSwitch(target: SyncTarget, state: SyncState, report: VerifyReport, now: number): Hold | null {
+  if (state.current?.approval !== undefined || mayPublish(target.configuration.publish, report)) return null;
+  const { missing, different, extra } = report;
+  return {
+    code: 'publishUnverified',
+    reason: `What was loaded differs from the table: ${missing} missing, ${different} different, ${extra} extra.`,
+    remedy: 'Run resync to load it again, or approve the plan to publish it as it is.',
+    since: now,
+  };
+}
+
+async function switchPointer(
+  deps: SyncDependencies,
+  target: SyncTarget,
+  state: SyncState,
+  signal: AbortSignal,
+): Promise<void> {
+  const { checkpoint, publication } = state;
+  if (checkpoint === null || publication.working === null) return;
+  const live = slotName(publication.working);
+  const allowed = replaceable(state, target.configuration, live);
+  await publish(publicationsOf(deps), target.tableId, checkpoint, live, allowed, signal);
+  deps.log.event('liveSwitched', { table: target.tableId, live, version: checkpoint.version });
+}
+
+/** Tells readers how fresh the documents are. The epoch is done whether they learn it or not: the next one tells them again. */
+async function refreshPublication(
+  deps: SyncDependencies,
+  target: SyncTarget,
+  state: SyncState,
+  signal: AbortSignal,
+): Promise<void> {
+  const { checkpoint, publication } = state;
+  if (deps.publications === null || checkpoint === null || awaitsSwitch(state)) return;
+  const live = publication.live === null ? target.configuration.target.container : slotName(publication.live);
+  try {
+    const allowed = publication.live === null ? 'any' : [live];
+    await publish(deps.publications, target.tableId, checkpoint, live, allowed, signal);
+  } catch (thrown) {
+    const { code, message } = toSyncError(thrown);
+    deps.log.event('publicationFailed', { table: target.tableId, code, message });
+  }
 }
 
 function ledgerEntry(

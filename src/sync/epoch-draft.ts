@@ -7,17 +7,27 @@ import { keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
+import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
 import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
 import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
-import { WHOLE } from './plan-sources.ts';
+import { rangeCount, WHOLE } from './plan-sources.ts';
 import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource, type PlanStage } from './plan.ts';
+import {
+  dueForRemoval,
+  isOwn,
+  nextSlot,
+  slotName,
+  workingSlot,
+  type RetiredSlot,
+  type Slot,
+} from './publication-state.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
-import { dirtyStart, type Hold, type SyncState } from './state.ts';
+import { dirtyStart, type Checkpoint, type Hold, type SyncState } from './state.ts';
 import { sourceIsGone } from './source-failure.ts';
-import type { SyncDependencies, SyncTarget } from './sync-target.ts';
+import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
 
 /** RU of one write of a document of a kilobyte, for estimates before anything was measured. */
@@ -38,6 +48,8 @@ export type DraftResult =
   | DraftedEpoch
   /** The documents are as the head wants them. */
   | { readonly kind: 'nothing' }
+  /** The container of documents that were to be deleted is gone itself. */
+  | { readonly kind: 'slotGone'; readonly slot: Slot }
   /** The table is empty, and not yet for long enough to be believed. */
   | { readonly kind: 'settling'; readonly ms: number; readonly since: number };
 
@@ -54,6 +66,15 @@ export interface DraftRequest {
 /** Drafts the next epoch. Throws what reading the log and compiling the mapping throw; writes nothing but the context blob. */
 export function draftEpoch(request: DraftRequest, signal: AbortSignal): Promise<DraftResult> {
   return new EpochDrafter(request, signal).draft();
+}
+
+/** Where the documents of an epoch lie. */
+interface Place {
+  readonly slot: Slot | null;
+  readonly info: TargetInfo;
+  readonly decision: EpochDecision;
+  /** Readers do not see the slot yet. */
+  readonly load: boolean;
 }
 
 class EpochDrafter {
@@ -78,7 +99,11 @@ class EpochDrafter {
   async draft(): Promise<DraftResult> {
     const state = this.#state;
     const newest = this.#newest;
-    const info = await this.#target.writer.describe(this.#signal);
+    const table = this.#target.configuration;
+    const first = state.checkpoint === null ? nextSlot(state, table) : null;
+    const working = first ?? workingSlot(state, table);
+    const { writer } = atSlot(this.#target, working);
+    const info = await writer.describe(this.#signal);
     const recreated = await this.#isRecreated();
     const start = state.checkpoint === null ? await this.#startVersion() : null;
     const from = dirtyStart(state) ?? (start === null ? null : start - 1);
@@ -97,14 +122,41 @@ class EpochDrafter {
       state,
       head: head.version,
       containerRid: info.rid,
-      containerEmpty: state.checkpoint === null ? await this.#isContainerEmpty() : null,
+      containerEmpty: state.checkpoint === null ? await isSlotEmpty(writer, first, this.#signal) : null,
       recreated,
       commitsAvailable: range !== null,
       mappingChange: mapped.change,
-      table: this.#target.configuration,
+      table: first !== null && isOwn(state, first) ? { ...table, existing: 'adopt' } : table,
       startVersion: start,
     };
-    const decision = chooseEpoch(facts);
+    const chosen = chooseEpoch(facts);
+    const idle = chosen.kind === 'none';
+    const retired = chosen.hold === null ? dueForRemoval(state, table, this.#now, idle) : null;
+    if (retired !== null && state.checkpoint !== null) return this.#draftCleanup(state.checkpoint, retired);
+    if (idle) return { kind: 'nothing' };
+    return this.#draftAt(head, mapped, await this.#placeOf(chosen, { slot: working, info }));
+  }
+
+  /** Where the documents go: a rewrite of a published table goes beside what readers see. */
+  async #placeOf(decision: EpochDecision, working: Omit<Place, 'decision' | 'load'>): Promise<Place> {
+    const state = this.#state;
+    const slot = slotToLoad(state, this.#target.configuration, decision);
+    if (slot === null) return { ...working, decision, load: false };
+    if (state.checkpoint === null) return { ...working, decision, load: true };
+    const { writer } = atSlot(this.#target, slot);
+    const info = await writer.describe(this.#signal);
+    const empty = await isSlotEmpty(writer, slot, this.#signal);
+    const facts = { state, table: this.#target.configuration, slot, empty, now: this.#now };
+    return { slot, info, decision: loadDecision(decision, facts), load: true };
+  }
+
+  async #draftAt(
+    head: Head,
+    mapped: { readonly mapping: Mapping; readonly context: TableContext },
+    place: Place,
+  ): Promise<DraftResult> {
+    const state = this.#state;
+    const { decision, info, slot, load } = place;
     if (decision.kind === 'none') return { kind: 'nothing' };
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const contents =
@@ -122,6 +174,7 @@ class EpochDrafter {
       table: this.#target.configuration,
       documents,
       sizes: this.#deps.sizes,
+      guarded: decision.kind !== 'verify' && !load,
     });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
     const draft: PlanDraft = {
@@ -133,11 +186,13 @@ class EpochDrafter {
       to: head.version,
       why: decision.why,
       ...stages,
+      slot,
+      load,
       context: contextName,
       unconditional: decision.unconditional,
       scope: decision.scope,
       thenReconcile: decision.thenReconcile,
-      forced: state.forced?.blob ?? null,
+      forced: load ? null : (state.forced?.blob ?? null),
       estimate: contents.estimate,
       result: {
         version: head.version,
@@ -154,9 +209,58 @@ class EpochDrafter {
     const ranges =
       draft.chunking === 'ranges' ? splitHashRanges(info.partitions, cuts, info.partitionKeyVersion) : [WHOLE];
     const parts = draft.chunking === 'single' ? [contents.parts.flat()] : contents.parts;
-    const header: PlanHeader = { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
+    const header = headerOf(draft, parts, ranges);
     const hold = empty.hold ?? (await this.#holdOf(decision, contents));
     return { kind: 'draft', header, parts, ranges, hold, sourceEmpty: empty.hold !== null };
+  }
+
+  /** Deletes what is in a slot that readers have left: every document of it is one too many. */
+  async #draftCleanup(checkpoint: Checkpoint, { slot, context }: RetiredSlot): Promise<DraftResult> {
+    let info: TargetInfo;
+    try {
+      info = await atSlot(this.#target, slot).writer.describe(this.#signal);
+    } catch (error) {
+      if (error instanceof SyncError && error.code === 'targetMissing') return { kind: 'slotGone', slot };
+      throw error;
+    }
+    const cuts = rangeCount(checkpoint.documents, info, this.#deps.sizes);
+    const ranges = splitHashRanges(info.partitions, cuts, info.partitionKeyVersion);
+    const { version, commitEtag, commitHash, commitTimestamp, tableId } = checkpoint;
+    const { configurationHash: hash, mappingFingerprint, containerRid } = checkpoint;
+    const draft: PlanDraft = {
+      tableId: this.#target.tableId,
+      target: this.#target.id,
+      epoch: this.#state.epoch + 1,
+      kind: 'cleanup',
+      from: version,
+      to: version,
+      why: `${slotName(slot)} is no longer read`,
+      stages: [
+        { name: 'shuffle', chunks: 0 },
+        { name: 'apply', chunks: ranges.length },
+      ],
+      chunking: 'ranges',
+      slot,
+      load: false,
+      context,
+      unconditional: true,
+      scope: 'all',
+      thenReconcile: false,
+      forced: null,
+      estimate: { rows: 0, bytes: 0, deletes: checkpoint.documents },
+      result: {
+        version,
+        commitEtag,
+        commitHash,
+        commitTimestamp,
+        tableId,
+        configurationHash: hash,
+        mappingFingerprint,
+        containerRid,
+      },
+    };
+    const header = headerOf(draft, [], ranges);
+    return { kind: 'draft', header, parts: [], ranges, hold: null, sourceEmpty: false };
   }
 
   /** ETags change when a log is copied; only another content makes it another table. */
@@ -180,16 +284,6 @@ class EpochDrafter {
     );
     // Inclusive, as Spark's startingTimestamp: the first commit at or after the time.
     return at.timestamp === Date.parse(start.timestamp) ? at.version : at.version + 1;
-  }
-
-  async #isContainerEmpty(): Promise<boolean> {
-    let cursor: string | null = null;
-    do {
-      const page = await this.#target.writer.scan(WHOLE, cursor, this.#signal);
-      if (page.documents.length > 0) return false;
-      ({ cursor } = page);
-    } while (cursor !== null);
-    return true;
   }
 
   #readSnapshot(version: number): Promise<Head> {
@@ -288,6 +382,14 @@ class EpochDrafter {
         : null;
     return guardCost(guards, { ru: contents.estimate.rows * perRow, seconds }, this.#now);
   }
+}
+
+function headerOf(
+  draft: PlanDraft,
+  parts: readonly (readonly PlanSource[])[],
+  ranges: readonly EpkRange[],
+): PlanHeader {
+  return { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
 }
 
 function applyChunks(stages: readonly PlanStage[]): number {

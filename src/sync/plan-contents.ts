@@ -72,6 +72,8 @@ export interface StageFacts {
   /** Documents at the checkpoint. */
   readonly documents: number;
   readonly sizes: WorkSizes;
+  /** Whether what the epoch deletes is seen by readers. */
+  readonly guarded: boolean;
 }
 
 /** The stages an epoch needs: only `apply` when it is small, exact counting only where statistics leave a guard in doubt. */
@@ -91,7 +93,7 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
-  if (inDoubt && Number.isFinite(limit) && decision.kind !== 'verify') stages.push({ name: 'count', chunks: ranges });
+  if (inDoubt && Number.isFinite(limit) && facts.guarded) stages.push({ name: 'count', chunks: ranges });
   stages.push({ name: 'apply', chunks: ranges });
   return { stages, chunking: 'ranges' };
 }

@@ -3,6 +3,8 @@ import { toSyncError, SyncError } from '../shared/errors.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
 import type { PlanInput, PlanResult, PlanSummary } from './next-step.ts';
+import { awaitsSwitch, dueForRemoval, expireStandby, removed, slotName, standbyExpired } from './publication-state.ts';
+import { pointerChanged } from './publication.ts';
 import { readPlan, writePlan, type PlanHeader, type PlanStage } from './plan.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { transition } from './state-store.ts';
@@ -18,7 +20,7 @@ import {
   type Hold,
   type SyncState,
 } from './state.ts';
-import type { SyncDependencies, SyncTarget } from './sync-target.ts';
+import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash } from './table-context.ts';
 
 /** Plans the next epoch of a table. Expected failures are results, not exceptions. */
@@ -41,10 +43,10 @@ export async function hasNews(deps: SyncDependencies, tableId: string): Promise<
   if (state.pause !== null) return false;
   if (state.checkpoint === null) return true;
   const log = await observeLog(target.source, state.checkpoint.version, deps.clock.now());
-  return !nothingNew(state, log, target);
+  return !nothingNew(state, log, target, deps.clock.now());
 }
 
-function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget): boolean {
+function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget, now: number): boolean {
   const { checkpoint } = state;
   return (
     checkpoint !== null &&
@@ -54,6 +56,8 @@ function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget): 
     state.request === null &&
     state.dirty === null &&
     state.forced?.due !== true &&
+    !standbyExpired(state, target.configuration, now) &&
+    dueForRemoval(state, target.configuration, now, true) === null &&
     compareWithCheckpoint(log, checkpoint) === 'same'
   );
 }
@@ -79,18 +83,27 @@ class EpochPlanner {
     const state = await this.#settleFailure();
     if (state.pause !== null) return { kind: 'paused' };
     if (isBusy(state, this.#input.driver, this.#now)) return { kind: 'busy' };
+    const moved = await this.#pointerMoved(state);
+    if (moved !== null) return moved;
     if (state.current?.phase === 'applying') return this.#resume(state);
     const since = dirtyStart(state);
     const log = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
     if (log.head === undefined) return this.#noLog(state);
-    if (nothingNew(state, log, this.#target)) return { kind: 'idle', version: log.head };
-    return this.#planAt(state, log, log.head);
+    if (nothingNew(state, log, this.#target, this.#now)) return { kind: 'idle', version: log.head };
+    return this.#planAt(await this.#expireStandby(state), log, log.head);
   }
 
   async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
-    const request = { deps: this.#deps, target: this.#target, state, log, newest, now: this.#now };
+    // What was loaded is compared at the version it shows, however fast the table moves on.
+    const verifies = awaitsSwitch(state) && state.request?.kind === 'verify' && state.dirty === null;
+    const until = verifies ? (state.checkpoint?.version ?? newest) : newest;
+    const request = { deps: this.#deps, target: this.#target, state, log, newest: until, now: this.#now };
     const drafted = await draftEpoch(request, this.#signal);
     if (drafted.kind === 'nothing') return this.#acknowledge(state, newest);
+    if (drafted.kind === 'slotGone') {
+      const next = await transition(this.#deps.states, this.#target.id, (latest) => removed(latest, drafted.slot));
+      return next === null ? { kind: 'busy' } : this.#planAt(next, log, newest);
+    }
     const emptySince = drafted.kind === 'settling' ? drafted.since : null;
     if (state.emptySince !== emptySince && !(drafted.kind === 'draft' && drafted.sourceEmpty)) {
       await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince }));
@@ -103,6 +116,28 @@ class EpochPlanner {
     }
     await writePlan(this.#deps.plans, header, drafted.parts, drafted.ranges, this.#signal);
     return this.#claim(state, header, drafted.hold ?? this.#stillGone(header));
+  }
+
+  /** Held before anything is written or deleted when it is not clear what readers read. */
+  async #pointerMoved(state: SyncState): Promise<PlanResult | null> {
+    const { live } = state.publication;
+    if (live === null || this.#target.configuration.publish.kind === 'inPlace') return null;
+    const stored = await publicationsOf(this.#deps).read(this.#target.tableId, this.#signal);
+    const named = stored?.document.live ?? null;
+    if (named === slotName(live)) return null;
+    const { code, message } = pointerChanged(this.#target.tableId, named, [slotName(live)]);
+    this.#logHold(code, message, '');
+    return { kind: 'held', planId: '', code, reason: message };
+  }
+
+  /** After the time of grace the slot before the last switch can no longer be gone back to. */
+  async #expireStandby(state: SyncState): Promise<SyncState> {
+    const { configuration, id } = this.#target;
+    if (!standbyExpired(state, configuration, this.#now)) return state;
+    const next = await transition(this.#deps.states, id, (latest) =>
+      latest.pause === null && standbyExpired(latest, configuration, this.#now) ? expireStandby(latest) : null,
+    );
+    return next ?? state;
   }
 
   /** The same live files would be missing again: the table is damaged, not merely ahead of us. */
@@ -121,7 +156,7 @@ class EpochPlanner {
       if (state.current?.planId !== failure.planId) return state;
       if (!sourceIsGone(failure.code)) return hold(state, failure.planId, this.#failed(failure.message));
       this.#givenUp = state.current;
-      return giveUp(state);
+      return giveUp(state, this.#now);
     });
     const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };
     this.#deps.log.event('epochAbandoned', fields);
@@ -200,6 +235,7 @@ class EpochPlanner {
       firstStage: first.name,
       chunks: first.chunks,
       ...(holdReason === null ? {} : { hold: holdReason }),
+      ...(header.load && header.slot !== null ? { load: { slot: header.slot, context: header.context } } : {}),
     };
     const claimed = await transition(this.#deps.states, this.#target.id, (latest) => {
       const moved = latest.epoch !== planned.epoch || latest.pause !== null || latest.current?.phase === 'applying';
@@ -244,7 +280,8 @@ function heldResult(planId: string, reason: Hold | undefined): PlanResult {
 }
 
 /** Abandons the epoch; a range whose files are gone can only be healed by comparing both sides. */
-function giveUp(state: SyncState): SyncState {
-  const next = abandon(state);
+function giveUp(state: SyncState, now: number): SyncState {
+  const next = abandon(state, now);
+  if (state.current?.load !== undefined || state.current?.kind === 'cleanup') return next;
   return { ...next, dirty: { from: null, to: next.dirty?.to ?? state.current?.to ?? 0 } };
 }

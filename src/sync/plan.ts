@@ -8,6 +8,7 @@ import type { DataFile } from '../delta/actions.ts';
 import type { ChangeSource } from '../delta/change-source.ts';
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { EpkRange } from './document-writer.ts';
+import type { Slot } from './publication-state.ts';
 import type { EpochKind, StageName } from './state.ts';
 
 /** Bumped when an older app could misread a plan. */
@@ -44,6 +45,10 @@ export interface PlanHeader {
    * i reads part i, and apply chunk i covers range i of the identity hash.
    */
   readonly chunking: 'single' | 'sources' | 'ranges';
+  /** Where the documents lie; null where the table's container is written in place. */
+  readonly slot: Slot | null;
+  /** The slot is loaded beside the one that readers see. */
+  readonly load: boolean;
   /** Blob with schema and mapping configuration to read and write with. */
   readonly context: string;
   /** Every touched identity gets an unconditional operation: the container's state is not known. */

@@ -135,7 +135,7 @@ async function collect(
   account: OutcomeAccount,
   signal: AbortSignal,
 ): Promise<readonly ChangeVerdict[]> {
-  const compare = plan.header.kind === 'reconcile' || plan.header.kind === 'verify';
+  const compare = ['reconcile', 'verify', 'cleanup'].includes(plan.header.kind);
   // A large first load is not collected when it is carried out; a dry run of it reads every part at once.
   const request = { plan, plans: deps.plans, chunk, account };
   const collected = await (compare ? collectDifferences(request, signal) : collectChanges(request, signal));

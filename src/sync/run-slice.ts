@@ -11,6 +11,7 @@ import type { SliceInput, SliceResult } from './next-step.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, readPart, readRanges, writeJson } from './plan.ts';
 import { readImages } from './row-images.ts';
+import { beginLoad } from './publication-state.ts';
 import { loadSlicePlan, type SlicePlan } from './slice-plan.ts';
 import { transition } from './state-store.ts';
 import { enterStage, hold, type Hold } from './state.ts';
@@ -111,7 +112,7 @@ function collect(
   signal: AbortSignal,
 ): Promise<CollectedChunk> {
   const request = { plan, plans: deps.plans, chunk: input.chunk, account };
-  const compare = plan.header.kind === 'reconcile' || plan.header.kind === 'verify';
+  const compare = ['reconcile', 'verify', 'cleanup'].includes(plan.header.kind);
   return compare ? collectDifferences(request, signal) : collectChanges(request, signal);
 }
 
@@ -163,7 +164,9 @@ class ApplySlice {
     const { states, clock } = this.#deps;
     await transition(states, target.id, (state) => {
       const begun = state.current?.planId !== header.planId || state.current.phase === 'applying';
-      return begun ? state : enterStage(state, header.planId, 'apply', header.stages.at(-1)?.chunks ?? 1, clock.now());
+      if (begun) return state;
+      const entered = enterStage(state, header.planId, 'apply', header.stages.at(-1)?.chunks ?? 1, clock.now());
+      return header.load && header.slot !== null ? beginLoad(entered, header.slot) : entered;
     });
     const slice = `${header.planId}/${this.#input.attempt}/${randomUUID()}`;
     const request = {
@@ -329,7 +332,10 @@ class ApplySlice {
         since: now,
       };
     }
-    return guardDeletes({ state, guards: context.table.guards, deletes: deletesOf(collected), now });
+    // Deletes in a slot that nobody reads are the load's business.
+    return header.load
+      ? null
+      : guardDeletes({ state, guards: context.table.guards, deletes: deletesOf(collected), now });
   }
 
   async #isApproved(): Promise<boolean> {

@@ -3,7 +3,8 @@ import { tableLayout, type TableLayout } from '../delta/file-rows.ts';
 import { compileMapping, type Mapping } from '../documents/mapping.ts';
 import type { TargetInfo } from './document-writer.ts';
 import { readPlan, type PlanHeader } from './plan.ts';
-import type { SyncDependencies, SyncTarget } from './sync-target.ts';
+import type { Slot } from './publication-state.ts';
+import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { readContext, type TableContext } from './table-context.ts';
 
 export interface SlicePlan {
@@ -23,8 +24,9 @@ export async function loadSlicePlan(
   planId: string,
   signal: AbortSignal,
 ): Promise<SlicePlan> {
-  const target = await deps.target(tableId);
-  const header = await readPlan(deps.plans, target.id, planId, signal);
+  const table = await deps.target(tableId);
+  const header = await readPlan(deps.plans, table.id, planId, signal);
+  const target = atSlot(table, header.slot);
   const [context, info] = await Promise.all([
     readContext(deps.plans, header.context, signal),
     target.writer.describe(signal),
@@ -34,13 +36,13 @@ export async function loadSlicePlan(
     header,
     context,
     layout: tableLayout(context.metadata, context.protocol),
-    mapping: compileContext(context, info),
+    mapping: compileContext(context, info, header.slot),
     info,
   };
 }
 
-/** The mapping of a context for the container as it is. Throws `columnUnknown`, `mappingInvalid`. */
-export function compileContext(context: TableContext, info: TargetInfo): Mapping {
+/** The mapping of a context for the container as it is; identities are those of the slot. Throws `columnUnknown`, `mappingInvalid`. */
+export function compileContext(context: TableContext, info: TargetInfo, slot: Slot | null = null): Mapping {
   return compileMapping({
     table: context.table,
     schema: context.metadata.schema,
@@ -49,5 +51,6 @@ export function compileContext(context: TableContext, info: TargetInfo): Mapping
       kind: info.partitionKeyKind,
       version: info.partitionKeyVersion,
     },
+    ...(slot?.generation == null ? {} : { generation: slot.generation.value }),
   });
 }

@@ -3,11 +3,12 @@
  * Every transition is a pure function from state to state; the store applies it by `ifMatch`.
  */
 import { SyncError } from '../shared/errors.ts';
+import { NOT_PUBLISHED, retire, type Publication, type Slot } from './publication-state.ts';
 
 /** Bumped when a reader of the previous version could misunderstand the document. */
 export const STATE_FORMAT = 1;
 
-export type EpochKind = 'snapshot' | 'changes' | 'reconcile' | 'verify';
+export type EpochKind = 'snapshot' | 'changes' | 'reconcile' | 'verify' | 'cleanup';
 
 /** Stages of an epoch in the order they may appear; each is sealed before the next begins. */
 export type StageName = 'uniqueKeys' | 'shuffle' | 'count' | 'apply';
@@ -67,6 +68,8 @@ export type HoldCode =
   | 'tooManyDeadLetters'
   | 'ruCeiling'
   | 'durationCeiling'
+  | 'standbyInUse'
+  | 'publishUnverified'
   | 'chunkFailed';
 
 /** The epoch that is planned, held or under way. */
@@ -88,6 +91,8 @@ export interface CurrentEpoch {
   /** Who approved this very plan. */
   readonly approval?: { readonly by: string; readonly at: number };
   readonly startedAt: number;
+  /** Set while a slot that nobody reads yet is loaded, with the context of its documents. */
+  readonly load?: { readonly slot: Slot; readonly context: string };
 }
 
 /** Versions whose writes may be partly in the container after an epoch that was given up. */
@@ -126,6 +131,8 @@ export interface SyncState {
   readonly deletesByHour: Readonly<Record<string, number>>;
   /** When an empty source was first seen, for its settle time. */
   readonly emptySince: number | null;
+  /** Slots of a table that is published as blueGreen or versionFlag. */
+  readonly publication: Publication;
 }
 
 export function initialState(target: string): SyncState {
@@ -143,6 +150,7 @@ export function initialState(target: string): SyncState {
     rejected: null,
     deletesByHour: {},
     emptySince: null,
+    publication: NOT_PUBLISHED,
   };
 }
 
@@ -156,6 +164,7 @@ export interface Claim {
   readonly firstStage: StageName;
   readonly chunks: number;
   readonly hold?: Hold;
+  readonly load?: CurrentEpoch['load'];
 }
 
 /** How long a driver that stops reporting keeps its epoch, in milliseconds. */
@@ -194,6 +203,7 @@ export function claim(state: SyncState, plan: Claim, driver: string, now: number
     driver: { id: driver, until: now + DRIVER_TERM_MS },
     progress: { done: 0, of: plan.chunks, at: now },
     startedAt: now,
+    ...(plan.load === undefined ? {} : { load: plan.load }),
     ...(reason === undefined ? {} : { hold: reason }),
     ...(same?.approval === undefined ? {} : { approval: same.approval }),
   };
@@ -269,7 +279,7 @@ export function complete(
     epoch: current.epoch,
     checkpoint,
     current: null,
-    dirty: current.kind === 'verify' ? state.dirty : null,
+    dirty: current.kind === 'verify' || current.kind === 'cleanup' ? state.dirty : null,
     forced: result.forced,
     request: state.request?.kind === current.kind ? null : state.request,
     rejected: null,
@@ -288,9 +298,13 @@ export function deletesOfTheDay(state: SyncState, now: number): number {
 }
 
 /** The current epoch can never be finished, or must not be: what it may have written is remembered as dirty. */
-export function abandon(state: SyncState): SyncState {
+export function abandon(state: SyncState, now: number): SyncState {
   const current = currentOf(state);
   if (current.phase !== 'applying' || current.kind === 'verify') return { ...state, current: null };
+  // What readers see was not touched by these two.
+  const ended = { ...state, epoch: current.epoch, current: null };
+  if (current.load !== undefined) return retire(ended, current.load.slot, current.load.context, now);
+  if (current.kind === 'cleanup') return ended;
   const from = state.dirty === null ? current.from : state.dirty.from;
   const to = Math.max(current.to, state.dirty?.to ?? 0);
   // The abandoned epoch keeps its number, so that its slices can be told from those of the next one.
@@ -325,7 +339,7 @@ export function approve(state: SyncState, planId: string, by: string, now: numbe
 /** Refuses the held plan: it is not offered again until the head moves. */
 export function reject(state: SyncState, planId: string, by: string, now: number): SyncState {
   approve(state, planId, by, now);
-  return { ...abandon(state), rejected: { planId, by, at: now } };
+  return { ...abandon(state, now), rejected: { planId, by, at: now } };
 }
 
 /** An operator asks for a reconcile or a verification; the next plan is that. */

@@ -20,10 +20,13 @@ const STATUS: Readonly<Partial<Record<SyncError['code'], number>>> = {
   usage: 400,
   nothingHeld: 409,
   planStale: 409,
+  nothingToRollBack: 409,
+  pointerChanged: 409,
   stateUnavailable: 503,
+  publicationUnavailable: 503,
 };
 
-const ACTIONS = ['sync', 'pause', 'resume', 'resync', 'verify', 'approve', 'reject', 'replay'] as const;
+const ACTIONS = ['sync', 'pause', 'resume', 'resync', 'verify', 'approve', 'reject', 'replay', 'rollback'] as const;
 type Action = (typeof ACTIONS)[number];
 
 export function registerHttpApi(runtime: AppRuntime): void {
@@ -82,8 +85,8 @@ async function act(deps: AppDependencies, request: HttpRequest, context: Invocat
   const by = request.headers.get('x-ms-client-principal-name') ?? 'http';
   if (action === 'replay') await replayDeadLetters(deps, tableId, by);
   else if (action !== 'sync') await administer(deps, tableId, adminAction(action, await planIdOf(request)), by);
-  // Whatever was decided, the table is looked at anew; a pause only ends what is under way.
-  if (action !== 'pause') await hint(deps, tableId, null, context);
+  // Whatever was decided, the table is looked at anew; a pause (which a rollback is too) only ends what is under way.
+  if (action !== 'pause' && action !== 'rollback') await hint(deps, tableId, null, context);
   return statusOf(deps, tableId);
 }
 

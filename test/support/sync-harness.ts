@@ -11,6 +11,7 @@ import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
 import { createCosmosClient } from '../../src/cosmos/cosmos-client.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
+import { cosmosPublicationStore } from '../../src/cosmos/publication-documents.ts';
 import { cosmosStateStore } from '../../src/cosmos/state-documents.ts';
 import type { Row, StructType } from '../../src/delta/schema.ts';
 import type { JsonObject } from '../../src/documents/document.ts';
@@ -22,6 +23,7 @@ import { SyncError } from '../../src/shared/errors.ts';
 import type { LogEvent, LogFields } from '../../src/shared/telemetry.ts';
 import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
 import { driveRun } from '../../src/sync/drive-run.ts';
+import type { DocumentWriter } from '../../src/sync/document-writer.ts';
 import type { RunOutcome } from '../../src/sync/next-step.ts';
 import type { SyncDependencies, SyncTarget } from '../../src/sync/sync-target.ts';
 import { WORK_SIZES, type WorkSizes } from '../../src/sync/work-sizes.ts';
@@ -54,6 +56,7 @@ export class SyncWorld {
     const client = createCosmosClient(account);
     const { database } = await client.databases.create({ id: DATABASE });
     await database.containers.create({ id: 'state', partitionKey: { paths: ['/target'] }, defaultTtl: -1 });
+    await database.containers.create({ id: 'freshness', partitionKey: { paths: ['/id'] } });
     return new SyncWorld(emulator, account, client, await mkdtemp(join(tmpdir(), 'sync-world-')));
   }
 
@@ -71,12 +74,10 @@ export class SyncWorld {
     sizes = WORK_SIZES,
   ): Promise<SyncTable> {
     const name = `t${++this.#containers}`;
-    await this.client
-      .database(DATABASE)
-      .containers.create({
-        id: name,
-        partitionKey: { paths: [partitionKeyPath], version: PartitionKeyDefinitionVersion.V2 },
-      });
+    await this.client.database(DATABASE).containers.create({
+      id: name,
+      partitionKey: { paths: [partitionKeyPath], version: PartitionKeyDefinitionVersion.V2 },
+    });
     return new SyncTable(this, name, join(this.folder, name), table, sizes);
   }
 }
@@ -113,6 +114,7 @@ export class SyncTable {
       target: (tableId) => Promise.resolve(this.#targetOf(tableId)),
       plans: this.plans,
       states: cosmosStateStore(world.client.database(DATABASE).container('state')),
+      publications: cosmosPublicationStore(world.client.database(DATABASE).container('freshness')),
       clock,
       log: { event: (name, fields = {}) => void this.events.push({ name, fields }) },
       sizes,
@@ -123,6 +125,7 @@ export class SyncTable {
   /** Replaces the configuration of the table. */
   configure(table: Readonly<Record<string, unknown>>): TableConfiguration {
     const text = JSON.stringify({
+      freshness: { database: DATABASE, container: 'freshness' },
       budgets: { all: { target: `${DATABASE}/${this.id}`, ruPerSecond: 100_000 } },
       tables: {
         [this.id]: {
@@ -171,17 +174,15 @@ export class SyncTable {
 
   #targetOf(tableId: string): SyncTarget {
     if (tableId !== this.id) throw new SyncError('tableUnknown', { problem: `There is no table "${tableId}".` });
+    const writerOf = (container: string): DocumentWriter =>
+      openDocumentWriter({ account: this.#world.account, database: DATABASE, container, limiter: unlimited });
     this.#target ??= {
       tableId,
       id: tableId,
       configuration: this.configuration,
       source: new FolderLogStore(this.folder),
-      writer: openDocumentWriter({
-        account: this.#world.account,
-        database: DATABASE,
-        container: tableId,
-        limiter: unlimited,
-      }),
+      writer: writerOf(tableId),
+      writerOf,
     };
     return this.#target;
   }

@@ -1,0 +1,108 @@
+/** A rewrite of a published table becomes a load beside the slot that readers see, and what readers left is deleted. */
+import type { TableConfiguration } from '../config/sync-configuration.ts';
+import type { EpochDecision } from './choose-epoch.ts';
+import type { DocumentWriter, TargetInfo } from './document-writer.ts';
+import { isOwn, nextSlot, sameSlot, slotName, standbyUntil, type Slot } from './publication-state.ts';
+import { WHOLE } from './plan-sources.ts';
+import type { SyncState } from './state.ts';
+
+export interface LoadFacts {
+  readonly state: SyncState;
+  readonly table: TableConfiguration;
+  readonly slot: Slot;
+  /** Whether the slot holds any document. */
+  readonly empty: boolean;
+  readonly now: number;
+}
+
+/** Whether the documents a decision is about are made anew in another slot, and in which. */
+export function slotToLoad(state: SyncState, table: TableConfiguration, decision: EpochDecision): Slot | null {
+  return decision.rewrite || state.checkpoint === null ? nextSlot(state, table) : null;
+}
+
+/** The decision to load a slot instead of rewriting what readers see. Only what the slot holds from before is compared. */
+export function loadDecision(decision: EpochDecision, facts: LoadFacts): EpochDecision {
+  const { state, table, slot, empty } = facts;
+  const why = `${decision.why}; loads ${slotName(slot)} beside what is read`;
+  const load: EpochDecision = {
+    ...decision,
+    why,
+    from: null,
+    kind: empty ? 'snapshot' : 'reconcile',
+    unconditional: empty,
+  };
+  const { standby } = state.publication;
+  if (sameSlot(standby?.slot ?? null, slot) && facts.now < standbyUntil(state, table)) {
+    const until = new Date(standbyUntil(state, table)).toISOString();
+    const reason = `Readers that have not looked at the pointer again may still read ${slot.container} until ${until}.`;
+    return {
+      ...load,
+      why: `${why} once nobody reads it`,
+      hold: {
+        code: decision.hold?.code ?? 'standbyInUse',
+        reason: decision.hold === null ? reason : `${decision.hold.reason} ${reason}`,
+        remedy: decision.hold?.remedy ?? 'Wait until then, or approve the plan to load it now.',
+      },
+    };
+  }
+  if (decision.hold !== null || empty || isOwn(state, slot) || table.existing !== undefined) {
+    return table.existing === 'refuse' && !empty && !isOwn(state, slot) ? notEmpty(load, slot) : load;
+  }
+  return notEmpty(load, slot);
+}
+
+function notEmpty(load: EpochDecision, slot: Slot): EpochDecision {
+  return {
+    ...load,
+    hold: {
+      code: 'containerNotEmpty',
+      reason: `${slot.container} holds documents that this sync did not write.`,
+      remedy: 'Approve the plan to make the container equal to the table, or name an empty container.',
+    },
+  };
+}
+
+/** Whether a slot holds no document; other generations in its container do not count. */
+export async function isSlotEmpty(writer: DocumentWriter, slot: Slot | null, signal: AbortSignal): Promise<boolean> {
+  const generation = slot?.generation ?? null;
+  let cursor: string | null = null;
+  do {
+    const page = await writer.scan(WHOLE, cursor, signal);
+    const own = page.documents.some(
+      ({ document }) => generation === null || document[generation.field] === generation.value,
+    );
+    if (own) return false;
+    ({ cursor } = page);
+  } while (cursor !== null);
+  return true;
+}
+
+/** What a verification must find before readers are told to read a slot. */
+export function mayPublish(
+  publish: TableConfiguration['publish'],
+  report: { readonly missing: number; readonly different: number; readonly extra: number },
+): boolean {
+  // As many documents as rows; the other settings also compare what is in them.
+  if (publish.kind !== 'inPlace' && publish.verify === 'counts') return report.missing === report.extra;
+  return report.missing + report.different + report.extra === 0;
+}
+
+/** What a switch may find in the pointer document: what the state says was live, or the switch already done. */
+export function replaceable(
+  state: SyncState,
+  table: TableConfiguration,
+  to: TargetName,
+): readonly (TargetName | null)[] {
+  const { live } = state.publication;
+  // Before the first switch: nothing, or what a table that was written in place left there.
+  return live === null ? [null, table.target.container, to] : [slotName(live), to];
+}
+
+/** What the pointer document calls a slot. */
+export type TargetName = ReturnType<typeof slotName>;
+
+/** The container as a plan needs it, with the slot it is meant for. */
+export interface SlotInfo {
+  readonly slot: Slot | null;
+  readonly info: TargetInfo;
+}
