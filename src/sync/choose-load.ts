@@ -1,7 +1,7 @@
 /** A rewrite of a published table becomes a load beside the slot that readers see, and what readers left is deleted. */
 import type { TableConfiguration } from '../config/sync-configuration.ts';
 import type { EpochDecision } from './choose-epoch.ts';
-import type { DocumentWriter, TargetInfo } from './document-writer.ts';
+import type { DocumentWriter } from './document-writer.ts';
 import { isOwn, nextSlot, sameSlot, slotName, standbyUntil, type Slot } from './publication-state.ts';
 import { WHOLE } from './plan-sources.ts';
 import type { SyncState } from './state.ts';
@@ -22,43 +22,35 @@ export function slotToLoad(state: SyncState, table: TableConfiguration, decision
 
 /** The decision to load a slot instead of rewriting what readers see. Only what the slot holds from before is compared. */
 export function loadDecision(decision: EpochDecision, facts: LoadFacts): EpochDecision {
-  const { state, table, slot, empty } = facts;
+  const { slot, empty } = facts;
   const why = `${decision.why}; loads ${slotName(slot)} beside what is read`;
-  const load: EpochDecision = {
-    ...decision,
-    why,
-    from: null,
-    kind: empty ? 'snapshot' : 'reconcile',
-    unconditional: empty,
-  };
-  const { standby } = state.publication;
-  if (sameSlot(standby?.slot ?? null, slot) && facts.now < standbyUntil(state, table)) {
-    const until = new Date(standbyUntil(state, table)).toISOString();
-    const reason = `Readers that have not looked at the pointer again may still read ${slot.container} until ${until}.`;
-    return {
-      ...load,
-      why: `${why} once nobody reads it`,
-      hold: {
-        code: decision.hold?.code ?? 'standbyInUse',
-        reason: decision.hold === null ? reason : `${decision.hold.reason} ${reason}`,
-        remedy: decision.hold?.remedy ?? 'Wait until then, or approve the plan to load it now.',
-      },
-    };
-  }
-  if (decision.hold !== null || empty || isOwn(state, slot) || table.existing !== undefined) {
-    return table.existing === 'refuse' && !empty && !isOwn(state, slot) ? notEmpty(load, slot) : load;
-  }
-  return notEmpty(load, slot);
+  const kind = empty ? 'snapshot' : 'reconcile';
+  const load: EpochDecision = { ...decision, why, from: null, kind, unconditional: empty };
+  const concern = concernOf(facts);
+  if (concern === null) return load;
+  const hold =
+    decision.hold === null ? concern : { ...decision.hold, reason: `${decision.hold.reason} ${concern.reason}` };
+  // A plan without the concern is another one: it is not held by what held this one.
+  return { ...load, why: `${why} (${concern.code})`, hold };
 }
 
-function notEmpty(load: EpochDecision, slot: Slot): EpochDecision {
+/** What in the slot must not be overwritten without asking. */
+function concernOf({ state, table, slot, empty, now }: LoadFacts): EpochDecision['hold'] {
+  const until = standbyUntil(state, table);
+  if (sameSlot(state.publication.standby?.slot ?? null, slot) && now < until) {
+    const time = new Date(until).toISOString();
+    return {
+      code: 'standbyInUse',
+      reason: `Readers that have not looked at the pointer again may still read ${slot.container} until ${time}.`,
+      remedy: 'Wait until then, or approve the plan to load it now.',
+    };
+  }
+  const asked = table.existing === 'adopt' || table.existing === 'replace';
+  if (empty || asked || isOwn(state, slot)) return null;
   return {
-    ...load,
-    hold: {
-      code: 'containerNotEmpty',
-      reason: `${slot.container} holds documents that this sync did not write.`,
-      remedy: 'Approve the plan to make the container equal to the table, or name an empty container.',
-    },
+    code: 'containerNotEmpty',
+    reason: `${slot.container} holds documents that this sync did not write.`,
+    remedy: 'Approve the plan to make the container equal to the table, or name an empty container.',
   };
 }
 
@@ -100,9 +92,3 @@ export function replaceable(
 
 /** What the pointer document calls a slot. */
 export type TargetName = ReturnType<typeof slotName>;
-
-/** The container as a plan needs it, with the slot it is meant for. */
-export interface SlotInfo {
-  readonly slot: Slot | null;
-  readonly info: TargetInfo;
-}

@@ -1,6 +1,6 @@
 /** completeEpoch: makes the version of a finished plan the target's checkpoint, once, and writes the ledger. */
 import { identityHash, type Identity } from '../documents/document.ts';
-import { toSyncError } from '../shared/errors.ts';
+import { SyncError, toSyncError } from '../shared/errors.ts';
 import type { CompleteInput, CompleteResult } from './next-step.ts';
 import { mayPublish, replaceable } from './choose-load.ts';
 import {
@@ -39,6 +39,7 @@ export async function completeEpoch(
     const now = deps.clock.now();
     const before = (await deps.states.read(target.id, signal)).state;
     if (isDone(before, header)) return { kind: 'ok', version: header.result.version };
+    if (before.current?.planId !== header.planId) throw stale(header);
     const forced = await forcedAfter(deps, header, before.forced, signal);
     // The ledger line first: a repeat before the transition writes the same line again, one after it finds the epoch done.
     const report = header.kind === 'verify' ? await verifyReport(deps, header, input.counts, signal) : null;
@@ -77,6 +78,11 @@ export async function completeEpoch(
     const error = toSyncError(thrown);
     return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
   }
+}
+
+/** A late repeat of an epoch that was given up must not switch readers to what another one is loading. */
+function stale({ planId, target }: PlanHeader): SyncError {
+  return new SyncError('epochStale', { problem: `The plan ${planId} of ${target} is no longer current.` });
 }
 
 function isDone(state: SyncState, header: PlanHeader): boolean {

@@ -5,6 +5,7 @@ import { commitPath } from '../delta/log-path.ts';
 import { loadSnapshot } from '../delta/snapshot.ts';
 import { keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
+import { draftCleanup } from './cleanup-draft.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
 import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
@@ -12,20 +13,12 @@ import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
 import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
 import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
-import { rangeCount, WHOLE } from './plan-sources.ts';
+import { WHOLE } from './plan-sources.ts';
 import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource, type PlanStage } from './plan.ts';
-import {
-  dueForRemoval,
-  isOwn,
-  nextSlot,
-  slotName,
-  workingSlot,
-  type RetiredSlot,
-  type Slot,
-} from './publication-state.ts';
+import { dueForRemoval, isOwn, nextSlot, workingSlot, type Slot } from './publication-state.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
-import { dirtyStart, type Checkpoint, type Hold, type SyncState } from './state.ts';
+import { dirtyStart, type Hold, type SyncState } from './state.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
@@ -132,7 +125,9 @@ class EpochDrafter {
     const chosen = chooseEpoch(facts);
     const idle = chosen.kind === 'none';
     const retired = chosen.hold === null ? dueForRemoval(state, table, this.#now, idle) : null;
-    if (retired !== null && state.checkpoint !== null) return this.#draftCleanup(state.checkpoint, retired);
+    if (retired !== null && state.checkpoint !== null) {
+      return draftCleanup(this.#deps, this.#target, state, state.checkpoint, retired, this.#signal);
+    }
     if (idle) return { kind: 'nothing' };
     return this.#draftAt(head, mapped, await this.#placeOf(chosen, { slot: working, info }));
   }
@@ -157,6 +152,8 @@ class EpochDrafter {
   ): Promise<DraftResult> {
     const state = this.#state;
     const { decision, info, slot, load } = place;
+    // The containers of a pair may have different keys.
+    const mapping = load ? compileContext(mapped.context, info) : mapped.mapping;
     if (decision.kind === 'none') return { kind: 'nothing' };
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const contents =
@@ -201,7 +198,7 @@ class EpochDrafter {
         commitTimestamp: head.timestamp,
         tableId: head.metadata.id,
         configurationHash: configurationHash(this.#target.configuration),
-        mappingFingerprint: mapped.mapping.fingerprint,
+        mappingFingerprint: mapping.fingerprint,
         containerRid: info.rid,
       },
     };
@@ -209,58 +206,9 @@ class EpochDrafter {
     const ranges =
       draft.chunking === 'ranges' ? splitHashRanges(info.partitions, cuts, info.partitionKeyVersion) : [WHOLE];
     const parts = draft.chunking === 'single' ? [contents.parts.flat()] : contents.parts;
-    const header = headerOf(draft, parts, ranges);
+    const header: PlanHeader = { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
     const hold = empty.hold ?? (await this.#holdOf(decision, contents));
     return { kind: 'draft', header, parts, ranges, hold, sourceEmpty: empty.hold !== null };
-  }
-
-  /** Deletes what is in a slot that readers have left: every document of it is one too many. */
-  async #draftCleanup(checkpoint: Checkpoint, { slot, context }: RetiredSlot): Promise<DraftResult> {
-    let info: TargetInfo;
-    try {
-      info = await atSlot(this.#target, slot).writer.describe(this.#signal);
-    } catch (error) {
-      if (error instanceof SyncError && error.code === 'targetMissing') return { kind: 'slotGone', slot };
-      throw error;
-    }
-    const cuts = rangeCount(checkpoint.documents, info, this.#deps.sizes);
-    const ranges = splitHashRanges(info.partitions, cuts, info.partitionKeyVersion);
-    const { version, commitEtag, commitHash, commitTimestamp, tableId } = checkpoint;
-    const { configurationHash: hash, mappingFingerprint, containerRid } = checkpoint;
-    const draft: PlanDraft = {
-      tableId: this.#target.tableId,
-      target: this.#target.id,
-      epoch: this.#state.epoch + 1,
-      kind: 'cleanup',
-      from: version,
-      to: version,
-      why: `${slotName(slot)} is no longer read`,
-      stages: [
-        { name: 'shuffle', chunks: 0 },
-        { name: 'apply', chunks: ranges.length },
-      ],
-      chunking: 'ranges',
-      slot,
-      load: false,
-      context,
-      unconditional: true,
-      scope: 'all',
-      thenReconcile: false,
-      forced: null,
-      estimate: { rows: 0, bytes: 0, deletes: checkpoint.documents },
-      result: {
-        version,
-        commitEtag,
-        commitHash,
-        commitTimestamp,
-        tableId,
-        configurationHash: hash,
-        mappingFingerprint,
-        containerRid,
-      },
-    };
-    const header = headerOf(draft, [], ranges);
-    return { kind: 'draft', header, parts: [], ranges, hold: null, sourceEmpty: false };
   }
 
   /** ETags change when a log is copied; only another content makes it another table. */
@@ -382,14 +330,6 @@ class EpochDrafter {
         : null;
     return guardCost(guards, { ru: contents.estimate.rows * perRow, seconds }, this.#now);
   }
-}
-
-function headerOf(
-  draft: PlanDraft,
-  parts: readonly (readonly PlanSource[])[],
-  ranges: readonly EpkRange[],
-): PlanHeader {
-  return { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
 }
 
 function applyChunks(stages: readonly PlanStage[]): number {

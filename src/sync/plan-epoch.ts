@@ -95,8 +95,10 @@ class EpochPlanner {
 
   async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
     // What was loaded is compared at the version it shows, however fast the table moves on.
-    const verifies = awaitsSwitch(state) && state.request?.kind === 'verify' && state.dirty === null;
-    const until = verifies ? (state.checkpoint?.version ?? newest) : newest;
+    const { checkpoint } = state;
+    const same = checkpoint?.configurationHash === configurationHash(this.#target.configuration);
+    const verifies = awaitsSwitch(state) && state.request?.kind === 'verify' && state.dirty === null && same;
+    const until = verifies && checkpoint !== null ? checkpoint.version : newest;
     const request = { deps: this.#deps, target: this.#target, state, log, newest: until, now: this.#now };
     const drafted = await draftEpoch(request, this.#signal);
     if (drafted.kind === 'nothing') return this.#acknowledge(state, newest);

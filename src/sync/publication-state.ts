@@ -107,7 +107,9 @@ export function beginLoad(state: SyncState, slot: Slot): SyncState {
 export function finishLoad(before: SyncState, done: SyncState, slot: Slot, left: Slot | null, now: number): SyncState {
   const { publication, checkpoint, forced, dirty } = before;
   const record = left === null || checkpoint === null ? null : { slot: left, checkpoint, forced, dirty };
-  const wasLive = record !== null && sameSlot(record.slot, publication.live);
+  // Before the first switch, readers of a table that was written in place read its container.
+  const inPlace = publication.live === null && publication.working === null;
+  const wasLive = record !== null && (inPlace || sameSlot(record.slot, publication.live));
   const displaced = wasLive ? publication.standby : record;
   const retired = [
     ...publication.retired,

@@ -2,8 +2,12 @@ import { PartitionKeyDefinitionVersion, type Container } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/documents/document.ts';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
-import { hasNews } from '../../src/sync/plan-epoch.ts';
+import type { PlanSummary } from '../../src/sync/next-step.ts';
+import { hasNews, planEpoch } from '../../src/sync/plan-epoch.ts';
 import type { PublicationDocument } from '../../src/sync/publication.ts';
+import { runSlice } from '../../src/sync/run-slice.ts';
+import { sealStage } from '../../src/sync/seal-stage.ts';
+import { NO_COUNTS } from '../../src/sync/state-store.ts';
 import { WORK_SIZES } from '../../src/sync/work-sizes.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
 import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
@@ -351,6 +355,152 @@ describe.each<Strategy>(['versionFlag', 'blueGreen'])('%s', (strategy) => {
     expect(reader.mixtures).toEqual([]);
     expect([...reader.seen].toSorted()).toEqual(['label', 'name', 'title']);
   }, 60_000);
+});
+
+describe('a load that does not end well', () => {
+  /** Plans the approved load as `driver` and writes its first chunk. */
+  async function beginLoad({ table, settings }: Published): Promise<PlanSummary> {
+    table.configure({ ...settings, columns: { rename: { name: 'title' } } });
+    await table.sync();
+    await approve(table);
+    const signal = new AbortController().signal;
+    const planned = await planEpoch(table.dependencies, { tableId: table.id, driver: 'driver', failure: null }, signal);
+    if (planned.kind !== 'epoch') throw new Error(`planned ${planned.kind}`);
+    const { planId } = planned.plan;
+    const keys = { tableId: table.id, planId, chunk: 0, cursor: null, attempt: '0.0' };
+    const counted = { kind: 'ok' as const, cursor: null };
+    expect(await runSlice(table.dependencies, { ...keys, stage: 'uniqueKeys' }, signal)).toMatchObject(counted);
+    const seal = { tableId: table.id, planId, stage: 'uniqueKeys' as const, outputs: [], counts: NO_COUNTS };
+    expect(await sealStage(table.dependencies, seal, signal)).toEqual({ kind: 'ok' });
+    expect(await runSlice(table.dependencies, { ...keys, stage: 'apply' }, signal)).toMatchObject(counted);
+    return planned.plan;
+  }
+
+  test('is given up when its files vanish; another slot is loaded, and the documents it left are deleted', async () => {
+    const world = await published('versionFlag', 'full', SMALL);
+    const { table, writer } = world;
+    await writer.insert(rows(100));
+    await table.sync();
+    const { planId } = await beginLoad(world);
+    expect(await slotDocuments(table, 2)).toHaveLength(100);
+    const failure = { planId, code: 'storageNotFound', message: 'gone' };
+    const signal = new AbortController().signal;
+    await planEpoch(table.dependencies, { tableId: table.id, driver: 'driver', failure }, signal);
+    expect(await table.state()).toMatchObject({ dirty: null, publication: { live: { generation: { value: 1 } } } });
+    expect(await read(table)).toEqual(names(100));
+    // At the same head and with the same files it would fail again: a person has to look at it.
+    await approve(table);
+    expect(await table.sync('driver')).toMatchObject({ kind: 'idle' });
+    expect(await pointer(table)).toMatchObject({ live: 3 });
+    expect(await read(table, 'title')).toEqual(names(100));
+    table.skewMs += GRACE_SECONDS * 1_000 + 1_000;
+    await table.sync();
+    expect(await slotDocuments(table, 2)).toEqual([]);
+    expect(await slotDocuments(table, 1)).toEqual([]);
+    expect(await read(table, 'title')).toEqual(names(100));
+  });
+
+  test('leaves rollback possible while it goes on beside it, but not where it overwrites what that would go back to', async () => {
+    const flagged = await published('versionFlag', 'full', SMALL);
+    await flagged.writer.insert(rows(100));
+    await flagged.table.sync();
+    await administer(flagged.table.dependencies, flagged.table.id, { kind: 'resync' }, 'ann');
+    await flagged.table.sync();
+    await beginLoad(flagged);
+    await administer(flagged.table.dependencies, flagged.table.id, { kind: 'rollback' }, 'ann');
+    expect(await flagged.table.state()).toMatchObject({ current: null, dirty: null, checkpoint: { epoch: 2 } });
+    expect((await tableStatus(flagged.table.dependencies, flagged.table.id)).publication).toEqual({
+      live: 1,
+      working: 1,
+      rollback: { to: 2, version: flagged.writer.version },
+      retired: [3],
+    });
+
+    const pair = await published('blueGreen', 'full', SMALL);
+    await pair.writer.insert(rows(100));
+    await pair.table.sync();
+    await administer(pair.table.dependencies, pair.table.id, { kind: 'resync' }, 'ann');
+    await pair.table.sync();
+    pair.table.configure({ ...pair.settings, columns: { rename: { name: 'title' } } });
+    expect(await pair.table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+    const { held } = await tableStatus(pair.table.dependencies, pair.table.id);
+    expect(held?.reason).toContain(`may still read ${pair.table.id}`);
+    await approve(pair.table);
+    const signal = new AbortController().signal;
+    const planned = await planEpoch(
+      pair.table.dependencies,
+      { tableId: pair.table.id, driver: 'd', failure: null },
+      signal,
+    );
+    const stage = planned.kind === 'epoch' ? planned.plan.stages[0] : undefined;
+    expect(stage).toMatchObject({ name: 'shuffle' });
+    expect((await tableStatus(pair.table.dependencies, pair.table.id)).publication?.rollback).not.toBeNull();
+    const { states } = pair.table.dependencies;
+    const record = states.record.bind(states);
+    const standbys: unknown[] = [];
+    states.record = async (entry, to) => {
+      standbys.push((await pair.table.state()).publication.standby);
+      await record(entry, to);
+    };
+    expect(await pair.table.sync('d')).toMatchObject({ kind: 'idle' });
+    expect(standbys[0]).toBeNull();
+    expect(await read(pair.table, 'title')).toEqual(names(100));
+  });
+});
+
+test('a load is verified at the version it shows while the table moves on', async () => {
+  const { table, writer } = await published('versionFlag');
+  await writer.insert(rows(3));
+  const { states } = table.dependencies;
+  const record = states.record.bind(states);
+  states.record = async (entry, signal) => {
+    if (entry.kind === 'snapshot') await writer.insert([row(3)]);
+    await record(entry, signal);
+  };
+  expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+  const history = await states.history(table.id, 10);
+  expect(history.map(({ kind, to }) => [kind, to])).toEqual([
+    ['changes', writer.version],
+    ['verify', writer.version - 1],
+    ['snapshot', writer.version - 1],
+  ]);
+  expect(await read(table)).toEqual(names(4));
+});
+
+test('a table that was written in place becomes one of a pair without a load, and can be gone back to', async () => {
+  const { table, writer, settings, first, second } = await published('blueGreen');
+  table.configure({});
+  await writer.insert(rows(3));
+  await table.sync();
+  table.configure(settings);
+  await writer.insert([row(3)]);
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect((await tableStatus(table.dependencies, table.id)).lastEpoch).toMatchObject({ kind: 'changes' });
+  await administer(table.dependencies, table.id, { kind: 'resync' }, 'ann');
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await pointer(table)).toMatchObject({ live: second });
+  await administer(table.dependencies, table.id, { kind: 'rollback' }, 'ann');
+  expect(await pointer(table)).toMatchObject({ live: first });
+  expect(await read(table)).toEqual(names(4));
+});
+
+test('the containers of a pair may be partitioned differently, and one that was dropped needs no clean-up', async () => {
+  const { table, writer, first, second, other } = await published('blueGreen');
+  await other.delete();
+  await world.client
+    .database('cosmicworks')
+    .containers.create({ id: other.id, partitionKey: { paths: ['/name'], version: PartitionKeyDefinitionVersion.V1 } });
+  await writer.insert(rows(3));
+  await table.sync();
+  await administer(table.dependencies, table.id, { kind: 'resync' }, 'ann');
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await pointer(table)).toMatchObject({ live: second });
+  await world.client.database('cosmicworks').container(String(first)).delete();
+  table.skewMs += GRACE_SECONDS * 1_000 + 1_000;
+  await writer.insert([row(3)]);
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await read(table)).toEqual(names(4));
+  expect((await table.state()).publication.retired).toEqual([]);
 });
 
 test('an idle container that is still read is not loaded before its time', async () => {
