@@ -1,13 +1,14 @@
 /**
  * Builds both outputs: `build/` (plain JavaScript of src, for the command line and the local Azure) and `dist/main.cjs`
- * (the function app in one file, the only code that is deployed).
+ * (the function app in one file, the only code that is deployed; its source map stays in build/).
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledLicenses } from './licenses.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** What the outputs were made of. */
@@ -25,6 +26,7 @@ function sourcesHash(): string {
     'package-lock.json',
     'tsconfig.json',
     'scripts/build.ts',
+    'scripts/licenses.ts',
     'scripts/tsconfig.build.json',
   ];
   for (const file of [...others.map((name) => join(root, name)), ...files]) {
@@ -61,7 +63,7 @@ function compile(): void {
 async function bundle(): Promise<void> {
   rmSync(`${root}dist`, { recursive: true, force: true });
   if (!existsSync(`${root}src/index.ts`)) return;
-  await build({
+  const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: ['src/index.ts'],
     outfile: 'dist/main.cjs',
@@ -73,7 +75,12 @@ async function bundle(): Promise<void> {
     keepNames: true,
     external: ['@azure/functions-core'],
     logLevel: 'warning',
+    sourcemap: 'external',
+    metafile: true,
+    legalComments: 'none',
   });
+  renameSync(`${root}dist/main.cjs.map`, `${root}build/main.cjs.map`);
+  writeFileSync(`${root}dist/THIRD-PARTY-LICENSES`, bundledLicenses(root, Object.keys(metafile.inputs)));
 }
 
 const hash = sourcesHash();

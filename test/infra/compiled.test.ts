@@ -178,7 +178,9 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
         ) && properties['publicNetworkAccess'] !== 'Disabled',
     );
     expect(reachable).toEqual([]);
-    const endpoints = ofType(closed, 'Microsoft.Network/privateEndpoints').map(({ name }) => /[a-z]+$/.exec(name)?.[0]);
+    const endpoints = ofType(closed, 'Microsoft.Network/privateEndpoints').map(
+      ({ name }) => /[a-z]+$/.exec(name)?.[0] ?? '',
+    );
     expect(endpoints.toSorted()).toEqual(['app', 'blob', 'cosmos', 'lake', 'queue', 'table']);
     expect(ofType(closed, 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups')).toHaveLength(6);
     expect(ofType(closed, 'Microsoft.Web/sites')[0]?.properties).toHaveProperty('virtualNetworkSubnetId');
