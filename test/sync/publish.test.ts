@@ -583,8 +583,6 @@ class Reader {
     while (!this.#stopped) {
       const live = (await pointer(this.#table))?.live ?? '';
       const documents = await slotDocuments(this.#table, live);
-      // Clean-up comes long after the switch: only a reader that keeps a pointer for that long could meet it.
-      if ((await pointer(this.#table))?.live !== live && documents.length < 150) continue;
       const fields = new Set(documents.flatMap((each) => ['name', 'title', 'label'].filter((name) => name in each)));
       for (const field of fields) this.seen.add(field);
       const ids = new Set(documents.map((each) => each['price']));
@@ -594,7 +592,7 @@ class Reader {
     }
   }
 
-  /** Resolves when the pointer was followed from beginning to end since. */
+  /** Resolves when the pointer was read and followed since: nobody is where it led to before. */
   async looked(): Promise<void> {
     const from = this.#looks;
     while (this.#looks < from + 2) await new Promise((resolve) => setImmediate(resolve));
