@@ -3,7 +3,7 @@ import { SyncError } from '../shared/errors.ts';
 import type { Clock } from '../shared/clock.ts';
 import { judge, operationError, refusalReason, type OperationAnswer, type RowRefusal } from './batch-answer.ts';
 import type { BatchItem } from './batch-item.ts';
-import { BatchLane, REQUESTS_PER_PARTITION } from './batch-lane.ts';
+import { BatchLane } from './batch-lane.ts';
 import type { BatchOperation, KeyDefinition } from './batch-operation.ts';
 import { sendBatch, type BatchRefusal } from './batch-request.ts';
 import type { ContainerGateway } from './container-gateway.ts';
@@ -108,7 +108,7 @@ export class BatchDispatch<T extends BatchOperation> {
 
   #pumpLane(lane: BatchLane<T>): void {
     const { limiter } = this.#context;
-    while (lane.requests < REQUESTS_PER_PARTITION && !lane.stale && !lane.gone && !this.#stop.aborted) {
+    while (lane.requests < lane.requestLimit && !lane.stale && !lane.gone && !this.#stop.aborted) {
       if (lane.pausedUntil > 0) return;
       const batch = lane.take(limiter.batchRu(lane.id));
       if (batch === undefined) return;
@@ -153,6 +153,7 @@ export class BatchDispatch<T extends BatchOperation> {
       if (item.deadline === 0) item.deadline = now + this.#context.retryForMs;
     }
     const result = await sendBatch(gateway, lane.id, batch, answerWith, reservation, counters, this.#stop);
+    lane.answered(clock.monotonic() - now);
     switch (result.kind) {
       case 'answers':
         if (result.understood) this.#understoodAt = clock.monotonic();

@@ -6,8 +6,12 @@ import type { BatchOperation } from './batch-operation.ts';
 export const MAX_BATCH_OPERATIONS = 100;
 /** Larger bodies run into the service's time limit of 5 s too often; its own SDKs cut at the same size. */
 export const MAX_BATCH_BYTES = 200_000;
-/** One request is on the wire while the next one waits for its RU. */
-export const REQUESTS_PER_PARTITION = 2;
+/** One request is on the wire while the next one waits for its RU; more where answers take longer than a request's RU. */
+const MAX_REQUESTS = 4;
+/** The least that the limiter makes a request worth: this many milliseconds of the partition's pace. */
+const REQUEST_MS = 25;
+/** Weight of the newest answer in the latency. */
+const LATENCY_WEIGHT = 0.2;
 
 /** Operations for one partition key range. */
 export class BatchLane<T extends BatchOperation> {
@@ -20,6 +24,7 @@ export class BatchLane<T extends BatchOperation> {
   stale = false;
   /** The range does not exist any more. */
   gone = false;
+  #latencyMs = 0;
   readonly #queue: BatchItem<T>[] = [];
   /** Items before this place of the queue have been taken. */
   #head = 0;
@@ -32,6 +37,16 @@ export class BatchLane<T extends BatchOperation> {
 
   get waiting(): number {
     return this.#queue.length - this.#head;
+  }
+
+  /** Requests that may wait for RU or for their answer at once. */
+  get requestLimit(): number {
+    return Math.min(MAX_REQUESTS, 1 + Math.max(1, Math.ceil(this.#latencyMs / REQUEST_MS)));
+  }
+
+  /** An answer took `ms`. */
+  answered(ms: number): void {
+    this.#latencyMs += LATENCY_WEIGHT * (ms - this.#latencyMs);
   }
 
   add(item: BatchItem<T>): void {

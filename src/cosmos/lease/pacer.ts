@@ -135,7 +135,7 @@ export class Pacer {
     const charged = ru ?? request.cost;
     this.#return(request);
     this.#tokens += request.cost - charged;
-    this.#partition(request)?.take(charged - request.cost);
+    this.#partition(request)?.settle(request.cost, charged, now);
     this.#acknowledged.push({ at: now, ru: charged });
     this.#acknowledgedRu += charged;
     const seconds = (now - sentAt) / 1000;
@@ -157,7 +157,7 @@ export class Pacer {
   /** RU that one request to the partition should cost at most. */
   requestRu(container: string, partition: string | null): number {
     const pace = this.#partition({ container, partition });
-    return REQUEST_SECONDS * Math.min(this.#pace.grant, pace?.rate ?? Number.POSITIVE_INFINITY);
+    return Math.min(REQUEST_SECONDS * this.#pace.grant, pace?.requestRu ?? Number.POSITIVE_INFINITY);
   }
 
   #return(request: PacedRequest): void {

@@ -1,14 +1,23 @@
 /** The ceiling of one physical partition for this process, and how throttling lowers it. RU, RU/s and milliseconds. */
 
-/** A throttled partition's pace is cut to this part … */
-const CUT = 0.75;
-/** … at most this often, since the answers of one moment all tell the same. */
+/** Throttling lowers the pace at most this often, since the answers of one moment all tell the same. */
 const CUT_GAP_MS = 900;
+/** What the partition served is measured over this time; it counts when it is clearly less than the pace, and to a limit. */
+const MEASURED_MS = 1000;
+const CLEARLY_LESS = 0.85;
+const CUT_MOST = 0.3;
+/** The pace that was throttled, lowered by a trifle, is the ceiling to come back to; for a start the pace stays below it. */
+const CEILING = 0.995;
+const START_BELOW = 0.015;
 const FACTOR_MINIMUM = 0.03;
-/** Recovery per second, quick up to just below the pace that was throttled, slow beyond. */
-const RECOVERY = 0.08;
-const RECOVERY_NEAR = 0.015;
-const NEAR = 0.93;
+/** Some seconds slowly up to the ceiling, as slowly past it, then ever faster: this time past it the pace has doubled. */
+const GROWTH_MS = 40_000;
+const CEILING_MS = GROWTH_MS * Math.cbrt(START_BELOW);
+/** A request is worth this many seconds of the pace, less where throttling is near: what exceeds a second is refused. */
+const REQUEST_SECONDS = 0.08;
+const CAUTIOUS_SECONDS = 0.025;
+const CAUTIOUS_MS = 60_000;
+const CAUTIOUS_START_MS = 5_000;
 /** Tokens of a bucket, in seconds of its rate. */
 export const BUCKET_SECONDS = 0.1;
 
@@ -17,23 +26,35 @@ export class PartitionPace {
   fraction: number;
   rate = 0;
   #tokens = 0;
+  /** RU/s at factor 1. */
+  #whole = 0;
   #factor = 1;
-  #throttledAt = 1;
-  #cutAt = Number.NEGATIVE_INFINITY;
+  /** The factor to come back to, and the time since the last cut. */
+  #ceiling = 1;
+  #clearMs = CAUTIOUS_MS - CAUTIOUS_START_MS;
   #notBefore = Number.NEGATIVE_INFINITY;
+  /** Answers of the last second. */
+  #served: { readonly at: number; readonly ru: number }[] = [];
 
   constructor(fraction: number) {
     this.fraction = fraction;
   }
 
+  /** RU that one request should cost at most. */
+  get requestRu(): number {
+    return this.rate * (this.#clearMs < CAUTIOUS_MS ? CAUTIOUS_SECONDS : REQUEST_SECONDS);
+  }
+
   /** Adds what `ms` were worth at the present rate, then sets the rate to its part of `ceiling` RU/s. */
   refill(ms: number, ceiling: number): void {
     this.#tokens += (this.rate * ms) / 1000;
-    if (this.#factor < 1 && ms > 0) {
-      const recovery = this.#factor < NEAR * this.#throttledAt ? RECOVERY : RECOVERY_NEAR;
-      this.#factor = Math.min(1, this.#factor * (1 + (recovery * ms) / 1000));
+    this.#clearMs += ms;
+    if (this.#factor < 1) {
+      const past = (this.#clearMs - CEILING_MS) / GROWTH_MS;
+      this.#factor = Math.min(1, Math.max(FACTOR_MINIMUM, this.#ceiling * (1 + past ** 3)));
     }
-    this.rate = ceiling * this.fraction * this.#factor;
+    this.#whole = ceiling * this.fraction;
+    this.rate = this.#whole * this.#factor;
     this.#tokens = Math.min(this.#tokens, BUCKET_SECONDS * this.rate);
   }
 
@@ -50,12 +71,28 @@ export class PartitionPace {
     this.#tokens -= ru;
   }
 
-  /** The service throttled: nothing until `notBefore`, then slower. */
+  /** The answer to a reservation of `cost` charged `ru`. */
+  settle(cost: number, ru: number, now: number): void {
+    this.#tokens += cost - ru;
+    while (this.#served[0] !== undefined && this.#served[0].at <= now - MEASURED_MS) this.#served.shift();
+    this.#served.push({ at: now, ru });
+  }
+
+  /** The service throttled: nothing until `notBefore`, then at about the pace that it served before. */
   throttle(now: number, notBefore: number): void {
     this.#notBefore = Math.max(this.#notBefore, notBefore);
-    if (now - this.#cutAt < CUT_GAP_MS) return;
-    this.#cutAt = now;
-    this.#throttledAt = this.#factor;
-    this.#factor = Math.max(FACTOR_MINIMUM, this.#factor * CUT);
+    if (this.#clearMs < CUT_GAP_MS) return;
+    this.#clearMs = 0;
+    // Little may have been served because little was asked for: one measurement does not cut to nothing.
+    const served = this.#whole > 0 ? this.#servedRu(now) / this.#whole : 0;
+    const part = served / this.#factor;
+    this.#ceiling = this.#factor * (part < CLEARLY_LESS ? Math.max(CUT_MOST, part) : CEILING);
+    this.#factor = Math.max(FACTOR_MINIMUM, this.#ceiling * (1 - START_BELOW));
+  }
+
+  #servedRu(now: number): number {
+    let sum = 0;
+    for (const { at, ru } of this.#served) if (at > now - MEASURED_MS) sum += ru;
+    return sum;
   }
 }
