@@ -30,6 +30,7 @@ export function configurationHash(table: TableConfiguration): string {
     sourceVersion,
     mode,
     target,
+    publish,
   } = table;
   const shaping = {
     id,
@@ -45,6 +46,7 @@ export function configurationHash(table: TableConfiguration): string {
     sourceVersion,
     mode,
     target,
+    generationField: publish.kind === 'versionFlag' ? publish.field : undefined,
   };
   return sha256(stringifyJson(shaping)).slice(0, 16);
 }

@@ -484,6 +484,27 @@ test('a table that was written in place becomes one of a pair without a load, an
   expect(await read(table)).toEqual(names(4));
 });
 
+test('a table that was written in place is loaded as generation 1 when somebody agrees, and written in place again', async () => {
+  const { table, writer, settings } = await published('versionFlag');
+  table.configure({});
+  await writer.insert(rows(3));
+  await table.sync();
+  table.configure(settings);
+  expect(await table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+  await approve(table);
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await pointer(table)).toMatchObject({ live: 1 });
+  expect(await read(table)).toEqual(names(3));
+  expect((await table.documents()).size).toBe(6);
+  table.configure({});
+  expect(await table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+  await approve(table);
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect([...(await table.documents()).keys()].toSorted()).toEqual(['p0', 'p1', 'p2']);
+  expect(await pointer(table)).toMatchObject({ live: table.id });
+  expect((await table.state()).publication).toMatchObject({ working: null, live: null });
+});
+
 test('the containers of a pair may be partitioned differently, and one that was dropped needs no clean-up', async () => {
   const { table, writer, first, second, other } = await published('blueGreen');
   await other.delete();
