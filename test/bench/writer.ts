@@ -200,7 +200,8 @@ const { values: args } = parseArgs({
 async function spawn(
   extra: readonly string[],
 ): Promise<{ readonly first: unknown; readonly ask: (message: object) => Promise<unknown>; readonly end: () => void }> {
-  const child = fork(fileURLToPath(import.meta.url), extra);
+  // Young generation as the app's workers have it.
+  const child = fork(fileURLToPath(import.meta.url), extra, { execArgv: ['--max-semi-space-size=16'] });
   const [first] = (await once(child, 'message')) as [unknown];
   const ask = async (message: object): Promise<unknown> => {
     child.send(message);
