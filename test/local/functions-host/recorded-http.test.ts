@@ -60,11 +60,14 @@ describe('recorded HTTP calls', () => {
         return (customStatus as { stage?: string } | null)?.stage === wanted ? true : undefined;
       });
     };
-    const running = async (id: string): Promise<void> => {
-      await until(`${id} running`, async () => (await host.status(id)).runtimeStatus === 'Running' || undefined);
+    const inState = async (state: string): Promise<void> => {
+      const id = /instances\/(\w+)/.exec(path)?.[1] ?? '';
+      await until(`${id} ${state}`, async () => (await host.status(id)).runtimeStatus === state || undefined);
     };
     if (label.startsWith('raise wrong-name')) await stage('m2', 'waiting');
-    if (label === 'suspend') await running(/instances\/(\w+)/.exec(path)?.[1] ?? '');
+    if (label === 'suspend') await inState('Running');
+    // Taking the request is not yet being suspended, there as here: the next answer depends on it.
+    if (label === 'resume') await inState('Suspended');
     if (label === 'final susp')
       await until('s1', async () => (await host.status('s1')).runtimeStatus === 'Completed' || undefined);
     if (label === 'bulk purge') await host.ended('w2');
