@@ -10,7 +10,7 @@ import type {
   SealResult,
   SliceInput,
   SliceResult,
-} from '../sync/next-step.ts';
+} from '../sync/activity-messages.ts';
 import { withHeartbeat } from '../sync/heartbeat.ts';
 import { planEpoch } from '../sync/plan-epoch.ts';
 import { runSlice } from '../sync/run-slice.ts';

@@ -3,18 +3,8 @@
  * uses nothing but `context.df`.
  */
 import type { OrchestrationContext, Task } from 'durable-functions';
-import {
-  advance,
-  beginRun,
-  nextStep,
-  type CompleteResult,
-  type PlanResult,
-  type Run,
-  type SealResult,
-  type SliceResult,
-  type Step,
-  type StepResult,
-} from '../sync/next-step.ts';
+import type { CompleteResult, PlanResult, SealResult, SliceResult } from '../sync/activity-messages.ts';
+import { advance, beginRun, nextStep, type Run, type Step, type StepResult } from '../sync/next-step.ts';
 import { ACTIVITY, type RunStatus } from './names.ts';
 
 /** Input of the orchestration: a table to begin with, or the run that continueAsNew carries on. */

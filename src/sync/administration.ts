@@ -5,12 +5,11 @@ import { transition, type LedgerEntry } from './state-store.ts';
 import { replaceable } from './choose-load.ts';
 import { rollBack, rollbackTarget, sameSlot, slotName } from './publication-state.ts';
 import { publish } from './publication.ts';
+import { approve, reject } from './hold.ts';
 import {
-  abandon,
-  approve,
   isHeld,
+  abandon,
   pause,
-  reject,
   request,
   resume,
   type Checkpoint,

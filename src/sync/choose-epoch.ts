@@ -1,6 +1,7 @@
 /** Which epoch a target needs next: a pure decision over what is known before anything is read but the log's listing. */
 import type { TableConfiguration } from '../config/sync-configuration.ts';
-import type { EpochKind, HoldCode, SyncState } from './state.ts';
+import type { HoldCode } from './hold.ts';
+import type { EpochKind, SyncState } from './state.ts';
 
 export interface EpochFacts {
   readonly state: SyncState;

@@ -1,7 +1,7 @@
 /** completeEpoch: makes the version of a finished plan the target's checkpoint, once, and writes the ledger. */
 import { identityHash, type Identity } from '../documents/document.ts';
 import { SyncError, toSyncError } from '../shared/errors.ts';
-import type { CompleteInput, CompleteResult } from './next-step.ts';
+import type { CompleteInput, CompleteResult } from './activity-messages.ts';
 import { mayPublish, replaceable } from './choose-load.ts';
 import {
   NOT_PUBLISHED,
@@ -15,16 +15,8 @@ import {
 import { publish } from './publication.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition, type LedgerEntry, type OperationCounts, type VerifyReport } from './state-store.ts';
-import {
-  complete,
-  hold,
-  request,
-  type Checkpoint,
-  type CurrentEpoch,
-  type Forced,
-  type Hold,
-  type SyncState,
-} from './state.ts';
+import { hold, type Hold } from './hold.ts';
+import { complete, request, type Checkpoint, type CurrentEpoch, type Forced, type SyncState } from './state.ts';
 import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 
 /** Succeeds when it finds itself already done. */

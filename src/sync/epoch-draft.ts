@@ -18,7 +18,8 @@ import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource
 import { dueForRemoval, isOwn, nextSlot, workingSlot, type Slot } from './publication-state.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
-import { dirtyStart, type Hold, type SyncState } from './state.ts';
+import type { Hold } from './hold.ts';
+import { dirtyStart, type SyncState } from './state.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../shared/clock.ts';
 import { transition, type StateStore } from './state-store.ts';
-import { olderRegistrations, register, unregister } from './state.ts';
+import { olderRegistrations, register, unregister } from './registration.ts';
 
 /** A request that was sent is answered or dead after this long: what the service applies later than this was never sent. */
 export const REQUEST_TIMEOUT_MS = 10_000;

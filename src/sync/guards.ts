@@ -1,6 +1,7 @@
 /** Guards against destructive epochs: pure comparisons of counts with the configured limits. */
 import type { TableConfiguration } from '../config/sync-configuration.ts';
-import { deletesOfTheDay, type Hold, type HoldCode, type SyncState } from './state.ts';
+import type { Hold, HoldCode } from './hold.ts';
+import { deletesOfTheDay, type SyncState } from './state.ts';
 
 export interface GuardFacts {
   readonly state: SyncState;

@@ -1,5 +1,5 @@
 /** Tells the state document that somebody works on its epoch, for as long as a slice takes. */
-import type { SliceInput, SliceResult } from './next-step.ts';
+import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { transition } from './state-store.ts';
 import { DRIVER_TERM_MS, reportProgress, type SyncState } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';

@@ -2,24 +2,14 @@
 import { toSyncError, SyncError } from '../shared/errors.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
-import type { PlanInput, PlanResult, PlanSummary } from './next-step.ts';
+import type { PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
 import { awaitsSwitch, dueForRemoval, expireStandby, removed, slotName, standbyExpired } from './publication-state.ts';
 import { pointerChanged } from './publication.ts';
 import { readPlan, writePlan, type PlanHeader, type PlanStage } from './plan.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { transition } from './state-store.ts';
-import {
-  abandon,
-  claim,
-  dirtyStart,
-  hold,
-  isBusy,
-  isHeld,
-  takeOver,
-  type CurrentEpoch,
-  type Hold,
-  type SyncState,
-} from './state.ts';
+import { hold, type Hold } from './hold.ts';
+import { isHeld, abandon, claim, dirtyStart, isBusy, takeOver, type CurrentEpoch, type SyncState } from './state.ts';
 import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash } from './table-context.ts';
 

@@ -9,13 +9,14 @@ import type { ChangeVerdict } from './decide-changes.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { guardDeletes } from './guards.ts';
 import { observeLog } from './log-observation.ts';
-import type { SliceInput } from './next-step.ts';
+import type { SliceInput } from './activity-messages.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, writeJson, writePlan, type PlanHeader } from './plan.ts';
 import { runSlice } from './run-slice.ts';
 import { loadSlicePlan, type SlicePlan } from './slice-plan.ts';
 import { addCounts, NO_COUNTS, type OperationCounts } from './state-store.ts';
-import { dirtyStart, isHeld, type Hold } from './state.ts';
+import type { Hold } from './hold.ts';
+import { isHeld, dirtyStart } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';
 
 export interface EpochPreview {

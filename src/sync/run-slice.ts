@@ -7,14 +7,15 @@ import { collectChanges, collectDifferences, type CollectedChunk } from './colle
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
 import { enterFence, type FencedSlice } from './fence.ts';
 import { guardDeletes } from './guards.ts';
-import type { SliceInput, SliceResult } from './next-step.ts';
+import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, readPart, readRanges, writeJson } from './plan.ts';
 import { readImages } from './row-images.ts';
 import { beginLoad } from './publication-state.ts';
 import { loadSlicePlan, type SlicePlan } from './slice-plan.ts';
 import { transition } from './state-store.ts';
-import { enterStage, hold, type Hold } from './state.ts';
+import { hold, type Hold } from './hold.ts';
+import { enterStage } from './state.ts';
 import { streamSnapshot } from './streamed-chunk.ts';
 import type { SyncDependencies } from './sync-target.ts';
 import { findDuplicateKeys } from './unique-key-pass.ts';

@@ -1,10 +1,11 @@
 /** sealStage: closes a stage before the next one begins; the last chance to hold before anything is written. */
 import { toSyncError } from '../shared/errors.ts';
 import { guardDeletes } from './guards.ts';
-import type { SealInput, SealResult } from './next-step.ts';
+import type { SealInput, SealResult } from './activity-messages.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition } from './state-store.ts';
-import { hold, reportProgress, type Hold } from './state.ts';
+import { hold, type Hold } from './hold.ts';
+import { reportProgress } from './state.ts';
 import type { SyncDependencies, SyncTarget } from './sync-target.ts';
 import type { DuplicateKey } from './unique-key-pass.ts';
 

@@ -3,7 +3,9 @@
  * Every transition is a pure function from state to state; the store applies it by `ifMatch`.
  */
 import { SyncError } from '../shared/errors.ts';
+import type { Hold } from './hold.ts';
 import { NOT_PUBLISHED, retire, type Publication, type Slot } from './publication-state.ts';
+import type { Registration } from './registration.ts';
 
 /** Bumped when a reader of the previous version could misunderstand the document. */
 export const STATE_FORMAT = 1;
@@ -36,41 +38,6 @@ export interface Checkpoint {
   /** When the checkpoint was reached, milliseconds since 1970. */
   readonly syncedAt: number;
 }
-
-/** A slice that may be writing; another epoch's slices wait until it ended or `until` has passed. */
-export interface Registration {
-  readonly slice: string;
-  readonly epoch: number;
-  readonly chunk: number;
-  /** Milliseconds since 1970; slice time plus request timeout. */
-  readonly until: number;
-}
-
-/** Why an epoch waits for a person, or for a better head. */
-export interface Hold {
-  readonly code: HoldCode;
-  readonly reason: string;
-  readonly remedy: string;
-  readonly since: number;
-}
-
-export type HoldCode =
-  | 'tooManyDeletes'
-  | 'emptySource'
-  | 'tableRecreated'
-  | 'tableVanished'
-  | 'mappingChanged'
-  | 'containerReplaced'
-  | 'containerNotEmpty'
-  | 'keyNotUnique'
-  | 'deleteUndecided'
-  | 'schemaDrift'
-  | 'tooManyDeadLetters'
-  | 'ruCeiling'
-  | 'durationCeiling'
-  | 'standbyInUse'
-  | 'publishUnverified'
-  | 'chunkFailed';
 
 /** The epoch that is planned, held or under way. */
 export interface CurrentEpoch {
@@ -223,29 +190,6 @@ export function enterStage(state: SyncState, planId: string, stage: StageName, c
   return { ...state, current: { ...current, stage, phase, progress: { done: 0, of: chunks, at: now } } };
 }
 
-/** The epoch waits from now on, even if an earlier hold of it was approved. */
-export function hold(state: SyncState, planId: string, reason: Hold): SyncState {
-  const { approval: _approval, ...current } = currentPlan(state, planId);
-  return { ...state, current: { ...current, hold: reason } };
-}
-
-/** Registers a slice that is about to write, or null when its epoch is no longer current (the slice is stale). */
-export function register(state: SyncState, planId: string, registration: Registration): SyncState | null {
-  if (state.current?.planId !== planId || isHeld(state.current) || state.pause !== null) return null;
-  const others = state.registrations.filter((other) => other.slice !== registration.slice);
-  return { ...state, registrations: [...others, registration] };
-}
-
-/** Slices of other epochs that may still be writing at `now`. */
-export function olderRegistrations(state: SyncState, epoch: number, now: number): readonly Registration[] {
-  return state.registrations.filter((registration) => registration.epoch !== epoch && registration.until > now);
-}
-
-/** A slice ended; also forgets registrations whose time has passed. */
-export function unregister(state: SyncState, slice: string, now: number): SyncState {
-  return { ...state, registrations: state.registrations.filter((other) => other.slice !== slice && other.until > now) };
-}
-
 /** Chunks of the current stage that are done; keeps the driver's term alive. */
 export function reportProgress(state: SyncState, planId: string, done: number, now: number): SyncState {
   const current = currentPlan(state, planId);
@@ -320,28 +264,6 @@ export function resume(state: SyncState): SyncState {
   return { ...state, pause: null };
 }
 
-/** Approves exactly one plan; another plan id is refused as stale. */
-export function approve(state: SyncState, planId: string, by: string, now: number): SyncState {
-  const current = state.current;
-  if (current === null || !isHeld(current)) {
-    throw new SyncError('nothingHeld', { problem: `No epoch of ${state.target} waits for approval.` });
-  }
-  if (current.planId !== planId) {
-    throw new SyncError('planStale', {
-      problem: `The plan ${planId} is no longer the held one.`,
-      reason: `The held plan of ${state.target} is ${current.planId}.`,
-    });
-  }
-  // Nobody drives what was held: whoever comes next may go on.
-  return { ...state, current: { ...current, approval: { by, at: now }, driver: { ...current.driver, until: 0 } } };
-}
-
-/** Refuses the held plan: it is not offered again until the head moves. */
-export function reject(state: SyncState, planId: string, by: string, now: number): SyncState {
-  approve(state, planId, by, now);
-  return { ...abandon(state, now), rejected: { planId, by, at: now } };
-}
-
 /** An operator asks for a reconcile or a verification; the next plan is that. */
 export function request(state: SyncState, kind: 'reconcile' | 'verify', by: string, now: number): SyncState {
   return { ...state, request: { kind, by, at: now } };
@@ -357,7 +279,8 @@ function currentOf(state: SyncState): CurrentEpoch {
   return state.current;
 }
 
-function currentPlan(state: SyncState, planId: string): CurrentEpoch {
+/** The current epoch, which must be that plan's. Throws `epochStale`. */
+export function currentPlan(state: SyncState, planId: string): CurrentEpoch {
   const current = currentOf(state);
   if (current.planId !== planId) {
     throw new SyncError('epochStale', {

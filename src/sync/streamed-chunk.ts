@@ -3,7 +3,7 @@ import type { PlanStore } from '../changes/plan-store.ts';
 import { identityHash } from '../documents/document.ts';
 import { duplicateRow, judgeChange, policyOf, presentRow, rejectedRow } from './decide-changes.ts';
 import type { FailedRow } from './dead-letters.ts';
-import type { SliceInput } from './next-step.ts';
+import type { SliceInput } from './activity-messages.ts';
 import type { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, readJson, readPart } from './plan.ts';
 import { readImages, type RowCursor } from './row-images.ts';

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { leaseDocumentFromJson } from '../../src/cosmos/lease/lease-document.ts';
 import { cosmosStateStore } from '../../src/cosmos/state-documents.ts';
 import { planFolder, readPlan, type PlanHeader } from '../../src/sync/plan.ts';
-import { approve, isHeld, type SyncState } from '../../src/sync/state.ts';
+import { approve } from '../../src/sync/hold.ts';
+import { isHeld, type SyncState } from '../../src/sync/state.ts';
 import { MemoryPlanStore } from '../support/memory-plan-store.ts';
 import { SyncWorld } from '../support/sync-harness.ts';
 

@@ -1,15 +1,7 @@
 import { array, assert, constantFrom, integer, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  advance,
-  beginRun,
-  nextStep,
-  type PlanSummary,
-  type Run,
-  type SliceResult,
-  type Step,
-  type StepResult,
-} from '../../src/sync/next-step.ts';
+import type { PlanSummary, SliceResult } from '../../src/sync/activity-messages.ts';
+import { advance, beginRun, nextStep, type Run, type Step, type StepResult } from '../../src/sync/next-step.ts';
 import { NO_COUNTS } from '../../src/sync/state-store.ts';
 
 const ok = (cursor: string | null = null): SliceResult => ({ kind: 'ok', cursor, counts: { ...NO_COUNTS, rows: 1 } });

@@ -2,7 +2,7 @@ import { PartitionKeyDefinitionVersion, type Container } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/documents/document.ts';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
-import type { PlanSummary } from '../../src/sync/next-step.ts';
+import type { PlanSummary } from '../../src/sync/activity-messages.ts';
 import { hasNews, planEpoch } from '../../src/sync/plan-epoch.ts';
 import type { PublicationDocument } from '../../src/sync/publication.ts';
 import { runSlice } from '../../src/sync/run-slice.ts';
