@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PartitionKeyDefinitionVersion, type Container, type CosmosClient } from '@azure/cosmos';
+import { PartitionKeyDefinitionVersion, type Container, type CosmosClient, type Database } from '@azure/cosmos';
 import { parseSyncConfiguration, type TableConfiguration } from '../../src/config/sync-configuration.ts';
 import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
@@ -86,6 +86,7 @@ export class SyncWorld {
 export class SyncTable {
   readonly id: string;
   readonly folder: string;
+  readonly database: Database;
   readonly container: Container;
   readonly plans = new MemoryPlanStore();
   readonly events: { readonly name: LogEvent; readonly fields: LogFields }[] = [];
@@ -107,7 +108,8 @@ export class SyncTable {
     this.#world = world;
     this.id = id;
     this.folder = folder;
-    this.container = world.client.database(DATABASE).container(id);
+    this.database = world.client.database(DATABASE);
+    this.container = this.database.container(id);
     this.configuration = this.configure(table);
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + this.skewMs };
     this.dependencies = {
