@@ -15,8 +15,8 @@ export function commitOf(path: string): { readonly folder: string; readonly vers
   return { folder: match[1] ?? '', version: Number(match[2]) };
 }
 
-/** Stands for a container in events about local folders. */
-const FOLDER = 'folder';
+/** Stands for the container in events about local folders; no container of a storage account can have this name. */
+const FOLDER = '_folder';
 
 /** Tables whose log holds the blob `path` of `container`. */
 export function hintsFor(
@@ -24,8 +24,7 @@ export function hintsFor(
   path: string,
   locations: ReadonlyMap<string, TableLocation>,
 ): readonly Hint[] {
-  // A folder's events carry the path of a file URL.
-  const commit = commitOf(container === FOLDER ? decodeURIComponent(path) : path);
+  const commit = commitOf(container === FOLDER ? decodedPath(path) : path);
   if (commit === null) return [];
   const hints: Hint[] = [];
   for (const [tableId, location] of locations) {
@@ -35,6 +34,15 @@ export function hintsFor(
       hints.push({ tableId, version: commit.version });
   }
   return hints;
+}
+
+/** A folder's events carry the path of a file URL. */
+function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 const SUBJECT = /^\/blobServices\/default\/containers\/([^/]+)\/blobs\/(.+)$/s;

@@ -203,7 +203,7 @@ function folderEvent(commit: CommitFile, time: number) {
   const url = pathToFileURL(commit.path);
   return blobCreated(
     {
-      container: 'folder',
+      container: '_folder',
       path: url.pathname.slice(1),
       url: url.href,
       eTag: commit.eTag,
