@@ -42,6 +42,21 @@ export interface ChunkRequest {
   readonly account: OutcomeAccount;
 }
 
+/** Collects what a chunk comes to, whatever kind of epoch it belongs to. */
+export function collectChunk(request: ChunkRequest, signal: AbortSignal): Promise<CollectedChunk> {
+  const compare = ['reconcile', 'verify', 'cleanup'].includes(request.plan.header.kind);
+  return compare ? collectDifferences(request, signal) : collectChanges(request, signal);
+}
+
+/** Documents that writing the chunk would delete. */
+export function deletesOf(collected: CollectedChunk): number {
+  return collected.verdicts.filter((verdict) => verdict.kind === 'write' && isDelete(verdict.placed.decision)).length;
+}
+
+function isDelete(decision: Decision): boolean {
+  return decision.kind === 'operation' && decision.operation.kind === 'delete';
+}
+
 /** Collects what a chunk of kind changes, or a small snapshot, comes to. */
 export async function collectChanges(request: ChunkRequest, signal: AbortSignal): Promise<CollectedChunk> {
   const { plan, account } = request;
