@@ -11,6 +11,7 @@ import { fieldPathText } from './field-path.ts';
 import { columnType, compileKeyText, parseKeyTemplate } from './key-template.ts';
 import { compileKeyLevels, idEscapes, type KeyDefinition, type KeyLevel, keyForm } from './partition-key.ts';
 import { type Rejection, RowFaults } from './rejection.ts';
+import { shapingSettings } from './shaping-settings.ts';
 import { compileValueEncoding } from './value-encoding.ts';
 import type { Encode } from './encoding.ts';
 import { compileWhere } from './where.ts';
@@ -206,26 +207,7 @@ function formOf({ path, source }: LaidOutField): FieldForm {
 }
 
 function fingerprintOf(table: TableConfiguration, target: KeyDefinition): string {
-  const { id, partitionKey, mode, columns, constants, discriminator, nulls, types, idEscaping, where, softDelete } =
-    table;
-  const { sourceVersion, publish } = table;
-  const settings = {
-    id,
-    partitionKey,
-    mode,
-    columns,
-    constants,
-    discriminator,
-    nulls,
-    types,
-    idEscaping,
-    where,
-    softDelete,
-    sourceVersion,
-    generationField: publish.kind === 'versionFlag' ? publish.field : undefined,
-    target,
-  };
   // Through JSON text, so that absent settings and undefined ones are the same.
-  const text = documentText(JSON.parse(JSON.stringify(settings)) as JsonValue);
+  const text = documentText(JSON.parse(JSON.stringify(shapingSettings(table, target))) as JsonValue);
   return createHash('sha256').update(text).digest('hex');
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
 import type { Metadata, Protocol } from '../delta/actions.ts';
+import { shapingSettings } from '../documents/shaping-settings.ts';
 import { parseJson, stringifyJson } from '../shared/json.ts';
 
 export interface TableContext {
@@ -14,41 +15,9 @@ export interface TableContext {
   readonly table: TableConfiguration;
 }
 
-/** Settings that decide what documents look like; the others (budget, guards, limits) may change freely. */
+/** Hash of the shaping settings: a change is noticed without compiling the mapping. */
 export function configurationHash(table: TableConfiguration): string {
-  const {
-    id,
-    partitionKey,
-    columns,
-    constants,
-    discriminator,
-    nulls,
-    types,
-    idEscaping,
-    where,
-    softDelete,
-    sourceVersion,
-    mode,
-    target,
-    publish,
-  } = table;
-  const shaping = {
-    id,
-    partitionKey,
-    columns,
-    constants,
-    discriminator,
-    nulls,
-    types,
-    idEscaping,
-    where,
-    softDelete,
-    sourceVersion,
-    mode,
-    target,
-    generationField: publish.kind === 'versionFlag' ? publish.field : undefined,
-  };
-  return sha256(stringifyJson(shaping)).slice(0, 16);
+  return sha256(stringifyJson(shapingSettings(table, table.target))).slice(0, 16);
 }
 
 export function contextName(target: string, context: TableContext): string {
