@@ -11,7 +11,10 @@ export interface HashRange {
   readonly end: string;
 }
 
-/** A part of a range by a hash of the id alone: for a partition key with more documents than memory holds. */
+/**
+ * A part of a range by a hash of the id alone: for a partition key with more documents than memory holds. Bucket i of n
+ * is buckets 2i and 2i + 1 of 2n.
+ */
 export interface IdBucket {
   readonly index: number;
   readonly of: number;
@@ -68,9 +71,17 @@ export function inHashRange(range: HashRange, identity: Identity): boolean {
   return range.start <= identity.epk && (identity.epk < range.end || range.end === 'FF');
 }
 
+/** Everything, as one bucket. */
+export const EVERY_ID: IdBucket = { index: 0, of: 1 };
+
 /** Whether an identity belongs to one of `bucket.of` parts. */
-export function inIdBucket(bucket: IdBucket, identity: Identity): boolean {
-  return bucket.of <= 1 || crc32(identity.id) % bucket.of === bucket.index;
+export function inIdBucket(bucket: IdBucket, identity: Pick<Identity, 'id'>): boolean {
+  return bucket.of <= 1 || bucketIndexOf(crc32(identity.id), bucket.of) === bucket.index;
+}
+
+/** Which of `of` buckets an id with this CRC-32 is in. */
+export function bucketIndexOf(idHash: number, of: number): number {
+  return Math.floor((idHash * of) / 2 ** 32);
 }
 
 /** Where on a line of evenly spread hashes a bound lies, and back. */

@@ -3,6 +3,7 @@
  * are written once; the others are `[side, version, epk, id, partition key, path number, row, document]`, and behind it
  * the rejection where there is one. An absent partition key value is `{}`, as in Cosmos DB's own header.
  */
+import { crc32 } from 'node:zlib';
 import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
 import type { Rejection } from '../documents/rejection.ts';
 import { SyncError } from '../shared/errors.ts';
@@ -49,21 +50,67 @@ function absentAs(value: null | undefined): null | Readonly<Record<string, never
   return value === null ? null : {};
 }
 
-const NEWLINE = 0x0a;
+/** Reads back what `ImageLines` wrote, line by line. Throws `planDamaged` naming the blob for anything else. */
+export class ImageDecoder {
+  readonly #paths: string[] = [];
+  readonly #name: string;
 
-/** Reads back what `ImageLines` wrote, whole. Throws `planDamaged` naming the blob for anything else. */
-export function* decodeImageLines(bytes: Uint8Array, name: string): Generator<Image> {
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The image of a line without its line end; undefined for a line that introduces a path. */
+  decode(line: Buffer): Image | undefined {
+    const value = parseLine(line.toString('utf8'), this.#name);
+    if (typeof value !== 'string') return imageOf(value, this.#paths, this.#name);
+    this.#paths.push(value);
+    return undefined;
+  }
+}
+
+const NEWLINE = 0x0a;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** Lines without their ends. Throws `planDamaged` when the last one has none. */
+export function* linesOf(bytes: Uint8Array, name: string): Generator<Buffer> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const paths: string[] = [];
-  let start = 0;
-  while (start < text.length) {
+  for (let start = 0; start < text.length;) {
     const end = text.indexOf(NEWLINE, start);
     if (end === -1) throw damaged(name, 'its last line does not end');
-    const value = parseLine(text.toString('utf8', start, end), name);
+    yield text.subarray(start, end);
     start = end + 1;
-    if (typeof value === 'string') paths.push(value);
-    else yield imageOf(value, paths, name);
   }
+}
+
+/** Whether a line introduces a path instead of being an image. */
+export function isPathLine(line: Buffer): boolean {
+  return line[0] === QUOTE;
+}
+
+/** CRC-32 of the id in an image's line, found without parsing the rest. */
+export function idHashOf(line: Buffer, name: string): number {
+  // Before the id there are two numbers and the effective partition key, which has no character to escape.
+  const keyStart = line.indexOf(QUOTE);
+  const keyEnd = line.indexOf(QUOTE, keyStart + 1);
+  const start = keyEnd + 2;
+  if (keyStart === -1 || keyEnd === -1 || line[start] !== QUOTE) throw damaged(name, 'a line is no image');
+  let end = line.indexOf(QUOTE, start + 1);
+  let escaped = false;
+  while (end !== -1 && backslashesBefore(line, end) % 2 === 1) {
+    escaped = true;
+    end = line.indexOf(QUOTE, end + 1);
+  }
+  if (end === -1) throw damaged(name, 'a line is no image');
+  const id = line.subarray(start + 1, end);
+  if (!escaped && !id.includes(BACKSLASH)) return crc32(id);
+  return crc32(String(parseLine(line.toString('utf8', start, end + 1), name)));
+}
+
+function backslashesBefore(line: Buffer, end: number): number {
+  let count = 0;
+  while (line[end - 1 - count] === BACKSLASH) count++;
+  return count;
 }
 
 function parseLine(line: string, name: string): unknown {

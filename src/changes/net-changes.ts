@@ -4,6 +4,7 @@
  * and one row may move between identities.
  */
 import { type Identity, identityHash } from '../documents/document.ts';
+import { documentBytes } from './document-bytes.ts';
 import { compareRows, type Image } from './image.ts';
 
 const NONE: readonly Image[] = [];
@@ -40,6 +41,7 @@ export class NetChanges {
   readonly #entries = new Map<string, Entry>();
   readonly #beforeKnown: boolean;
   readonly #byCommit: boolean;
+  #heldBytes = 0;
 
   /**
    * `beforeKnown`: the images hold everything that the range did to these identities, in both directions. `byCommit`
@@ -56,20 +58,26 @@ export class NetChanges {
     return this.#entries.size;
   }
 
+  /** Roughly the memory that identities and kept images take: what has to be bounded, however many images come by. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   add(image: Image): void {
     const entry = this.#entryOf(image);
     const { version } = image;
     if (version < entry.first) {
       entry.first = version;
-      if (this.#byCommit) clear(entry, 'before');
+      if (this.#byCommit) this.#clear(entry, 'before');
     }
     if (version > entry.last) {
       entry.last = version;
-      if (this.#byCommit) clear(entry, 'after');
+      if (this.#byCommit) this.#clear(entry, 'after');
     }
     const counts = !this.#byCommit || version === (image.side === 'before' ? entry.first : entry.last);
     const kept = counts ? keep(entry[image.side], image) : undefined;
     if (kept === undefined) return;
+    this.#heldBytes += sizeOf(kept) - sizeOf(entry[image.side]);
     entry[image.side] = kept;
     if (image.side === 'before') entry.beforeCount++;
     else entry.afterCount++;
@@ -101,14 +109,26 @@ export class NetChanges {
       afterCount: 0,
     };
     this.#entries.set(key, entry);
+    this.#heldBytes += ENTRY_BYTES + 2 * key.length;
     return entry;
+  }
+
+  #clear(entry: Entry, side: Image['side']): void {
+    this.#heldBytes -= sizeOf(entry[side]);
+    entry[side] = NONE;
+    if (side === 'before') entry.beforeCount = 0;
+    else entry.afterCount = 0;
   }
 }
 
-function clear(entry: Entry, side: Image['side']): void {
-  entry[side] = NONE;
-  if (side === 'before') entry.beforeCount = 0;
-  else entry.afterCount = 0;
+/** An entry with its identity, and an image around its document, measured on a heap of a million. */
+const ENTRY_BYTES = 300;
+const IMAGE_BYTES = 150;
+
+function sizeOf(images: readonly Image[]): number {
+  let size = 0;
+  for (const image of images) size += IMAGE_BYTES + documentBytes(image.document);
+  return size;
 }
 
 /**

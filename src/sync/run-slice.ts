@@ -1,5 +1,5 @@
 /** runSlice: a time-boxed piece of one chunk of one stage. Returns a cursor when the chunk is not done. */
-import { ShuffleWriter } from '../changes/shuffle.ts';
+import { ShuffleWriter } from '../changes/shuffle-writer.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { ApplySlice } from './apply-slice.ts';
