@@ -164,10 +164,17 @@ export function protocolFromRecord(record: LogRecord): Protocol {
   if (minReaderVersion === undefined || minWriterVersion === undefined) {
     throw logDamaged('A protocol action has no versions.');
   }
+  const readerFeatures = stringList(record['readerFeatures']);
+  if (minReaderVersion === 3 && readerFeatures === undefined) {
+    throw logDamaged(
+      'A protocol action has no readerFeatures.',
+      'minReaderVersion 3 says that they list what a reader must know.',
+    );
+  }
   return {
     minReaderVersion,
     minWriterVersion,
-    readerFeatures: stringList(record['readerFeatures']) ?? [],
+    readerFeatures: readerFeatures ?? [],
     writerFeatures: stringList(record['writerFeatures']) ?? [],
   };
 }

@@ -14,8 +14,8 @@ import { readRowBatches } from '../parquet/row-reader.ts';
 import { SyncError } from '../shared/errors.ts';
 
 const text: DataType = { kind: 'primitive', name: 'string' };
+/** For every whole number: writers differ in whether they store 32 bits or 64. */
 const long: DataType = { kind: 'primitive', name: 'long' };
-const integer: DataType = { kind: 'primitive', name: 'integer' };
 const flag: DataType = { kind: 'primitive', name: 'boolean' };
 const texts: DataType = { kind: 'array', element: text, containsNull: true };
 const textMap: DataType = { kind: 'map', key: text, value: text, valueContainsNull: true };
@@ -34,7 +34,7 @@ const PARALLEL_OPENS = 8;
 const STATE_COLUMNS: readonly StructField[] = [
   field(
     'protocol',
-    struct({ minReaderVersion: integer, minWriterVersion: integer, readerFeatures: texts, writerFeatures: texts }),
+    struct({ minReaderVersion: long, minWriterVersion: long, readerFeatures: texts, writerFeatures: texts }),
   ),
   field(
     'metaData',
@@ -48,8 +48,8 @@ const STATE_COLUMNS: readonly StructField[] = [
 const VECTOR = struct({
   storageType: text,
   pathOrInlineDv: text,
-  offset: integer,
-  sizeInBytes: integer,
+  offset: long,
+  sizeInBytes: long,
   cardinality: long,
 });
 
@@ -128,7 +128,7 @@ async function readState(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for await (const rows of rowsOf(file, path, STATE_COLUMNS, signal)) {
-    for (const row of rows) if (holdsState(row)) addAction(state, row);
+    for (const row of rows) if (holdsState(row)) addAction(state, withoutBlanks(row));
   }
 }
 
@@ -159,6 +159,16 @@ function holdsState(row: LogRecord): boolean {
   );
 }
 
+/** Some writers store an action that a row does not have as a struct of nulls. */
+function isBlank(action: LogRecord): boolean {
+  for (const value of Object.values(action)) if (value !== null && !(isRecord(value) && isBlank(value))) return false;
+  return true;
+}
+
+function withoutBlanks(row: LogRecord): LogRecord {
+  return Object.fromEntries(Object.entries(row).filter(([, action]) => !isRecord(action) || !isBlank(action)));
+}
+
 /** Opens a checkpoint and reads its state. Throws `logDamaged` when a file of it is missing or unreadable. */
 export async function openCheckpoint(
   store: LogStore,
@@ -187,7 +197,8 @@ export async function openCheckpoint(
     for (const { path, file } of parts) {
       for await (const rows of rowsOf(file, path, [column], readSignal)) {
         const batch: T[] = [];
-        for (const { add } of rows) if (isRecord(add)) batch.push(toFile(add));
+        for (const { add } of rows)
+          if (isRecord(add) && (add['path'] !== null || !isBlank(add))) batch.push(toFile(add));
         yield batch;
       }
     }

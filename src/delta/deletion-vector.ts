@@ -1,5 +1,6 @@
 /** Deletion vectors (PROTOCOL.md, "Deletion Vectors" and "Deletion Vector File Storage Format"). */
 import { crc32 } from 'node:zlib';
+import type { ByteSource } from '../parquet/byte-source.ts';
 import { SyncError } from '../shared/errors.ts';
 import type { DeletionVectorDescriptor } from './actions.ts';
 import { normalizeActionPath } from './file-path.ts';
@@ -47,8 +48,7 @@ async function readStored(
     }
     throw error;
   });
-  // Writers start with a version byte, so the first vector is at 1; where the log leaves the offset out it is that one.
-  const offset = vector.offset ?? 1;
+  const offset = vector.offset ?? (await onlyOffset(source, vector.sizeInBytes, signal));
   const start = offset === 1 ? 0 : offset;
   const end = offset + 4 + vector.sizeInBytes + 4;
   if (end > source.size) throw damaged(where, 'the deletion vector file is truncated');
@@ -61,6 +61,16 @@ async function readStored(
   const data = bytes.subarray(4, 4 + size);
   if (crc32(data) !== view.getUint32(4 + size, false)) throw damaged(where, 'checksum mismatch');
   return data;
+}
+
+/**
+ * Where the vector is when the log leaves the offset out. The protocol says 0, but a file starts with its version byte, so
+ * the first vector is at 1: its size tells.
+ */
+async function onlyOffset(source: ByteSource, size: number, signal: AbortSignal | undefined): Promise<0 | 1> {
+  const head = await source.read(0, 4, signal);
+  const isFirst = head.length === 4 && new DataView(head.buffer, head.byteOffset, 4).getInt32(0, false) === size;
+  return isFirst ? 0 : 1;
 }
 
 function readInline(vector: DeletionVectorDescriptor): Uint8Array {

@@ -27,7 +27,8 @@ async function feedSetting(
     if (actions.metaData === null) return undefined;
     return isEnabled(metadataFromRecord(actions.metaData), 'delta.enableChangeDataFeed');
   } catch (error) {
-    if (error instanceof SyncError && error.code === 'storageNotFound') return 'gone';
+    // An old commit that cannot be read ends the feed, but does not make the table unreadable.
+    if (error instanceof SyncError && (error.code === 'storageNotFound' || error.class === 'refused')) return 'gone';
     throw error;
   }
 }

@@ -76,11 +76,18 @@ function partitionConstants(file: DataFile, layout: TableLayout): ReadonlyMap<St
         reason: 'The table is partitioned, so its rows are not complete without them.',
       });
     }
-    const key = physicalName(field, layout.columnMapping);
-    const text = Object.hasOwn(file.partitionValues, key) ? file.partitionValues[key] : null;
+    const text = partitionText(file.partitionValues, physicalName(field, layout.columnMapping));
     constants.set(field, parsePartitionValue(text, field.type, name));
   }
   return constants;
+}
+
+/** Column names differ in more than case, so a key that differs in case only is the column's. A column without a key is null. */
+function partitionText(values: NonNullable<DataFile['partitionValues']>, column: string): string | null | undefined {
+  if (Object.hasOwn(values, column)) return values[column];
+  const folded = column.toLowerCase();
+  const key = Object.keys(values).find((candidate) => candidate.toLowerCase() === folded);
+  return key === undefined ? null : values[key];
 }
 
 function fieldSources(file: DataFile, layout: TableLayout, extra: StructField | undefined): SourceOf {

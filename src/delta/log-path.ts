@@ -1,5 +1,7 @@
 /** Names in `_delta_log` (PROTOCOL.md, "Delta Log Entries", "Checkpoints", "Log Compaction Files"). Everything else there means nothing. */
 
+import { decodePath } from './file-path.ts';
+
 /** Folder of the log, relative to the table. */
 export const LOG_FOLDER = '_delta_log';
 
@@ -48,7 +50,8 @@ export function commitPath(version: number): string {
 /** Path of the newest-checkpoint hint. */
 export const LAST_CHECKPOINT_PATH = `${LOG_FOLDER}/_last_checkpoint`;
 
-/** Path of a sidecar. The log may name it by base name or by absolute URI: only its base name counts. */
-export function sidecarPath(name: string): string {
+/** Path of a sidecar. The log may name it by base name or by absolute URI, percent-encoded: only its base name counts. */
+export function sidecarPath(uri: string): string {
+  const name = decodePath(uri);
   return `${LOG_FOLDER}/_sidecars/${name.slice(name.lastIndexOf('/') + 1)}`;
 }

@@ -12,6 +12,9 @@ import { metadataFromRecord } from './metadata.ts';
 /** A commit file that is empty or cut and younger than this is still being written, in milliseconds. */
 const SETTLE_MS = 60_000;
 
+/** Farthest time from 1970 that a Date can have, in milliseconds. */
+const LAST_TIME = 8.64e15;
+
 /** Files of the log from the first name of `since` on, in order. One list call per page. */
 export async function* listLog(
   store: LogStore,
@@ -59,7 +62,7 @@ function isSettling(file: StoredFile, now: number | undefined): boolean {
 /** `commitInfo.inCommitTimestamp` in milliseconds, where the commit has one. */
 export function inCommitTimestamp(actions: LogActions): number | undefined {
   const value = actions.commitInfo?.['inCommitTimestamp'];
-  return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
+  return Number.isSafeInteger(value) && Math.abs(Number(value)) <= LAST_TIME ? Number(value) : undefined;
 }
 
 /** Reads and parses one commit file. Throws as `readCommit` does, but `storageNotFound` when there is none. */

@@ -122,11 +122,15 @@ function shifted(whole: string, micros: string, offset: number): string | undefi
   return `${utc.toISOString().slice(0, -5)}.${micros}Z`;
 }
 
+const ESCAPED_BYTES = /^(?:\\u00[0-9A-Fa-f]{2})+$/;
+
 /**
  * Binary partition values are text whose characters are the bytes. Spark casts bytes to text as UTF-8 instead; a
- * character beyond a byte can only come from there, and a replacement character means that bytes are lost.
+ * character beyond a byte can only come from there, and a replacement character means that bytes are lost. delta-rs
+ * writes the escapes themselves into the text: six characters for each byte.
  */
 function binary(text: string): Uint8Array | undefined {
+  if (ESCAPED_BYTES.test(text)) return new Uint8Array(Buffer.from(text.replaceAll('\\u00', ''), 'hex'));
   if (text.includes('\ufffd')) return undefined;
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) {

@@ -42,7 +42,6 @@ export function assertProtocol(protocol: Protocol): void {
       reason: 'This reader knows versions 1 to 3.',
     });
   }
-  if (protocol.minReaderVersion < 3) return;
   const unknown = protocol.readerFeatures.filter((feature) => !SUPPORTED.has(feature));
   if (unknown.length === 0) return;
   const names = unknown.slice(0, 20).map((name) => name.slice(0, 100));

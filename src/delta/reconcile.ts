@@ -44,11 +44,14 @@ export class Replay {
 
   /**
    * Replays a file of actions that is older than all before. In one commit order means nothing: its adds are newer than
-   * its removes.
+   * its removes. Of two adds of one key, which no writer should make, the last one counts, as it does for engines.
    */
   apply(actions: LogActions): void {
     this.applyState(actions);
-    for (const add of actions.adds) if (this.#decide(add)) this.adds.push(add);
+    for (let i = actions.adds.length - 1; i >= 0; i--) {
+      const add = actions.adds[i];
+      if (add !== undefined && this.#decide(add)) this.adds.push(add);
+    }
     for (const remove of actions.removes) this.#decide(remove);
   }
 

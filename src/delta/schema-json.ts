@@ -77,6 +77,9 @@ function parseType(value: unknown, depth: number): DataType {
       };
     case 'udt':
       return parseType(value['sqlType'], depth + 1);
+    // PROTOCOL.md, "Variant Type", shows an object for what else is a name.
+    case 'variant':
+      return parsePrimitive('variant');
     default:
       throw unsupportedType(String(value['type']));
   }
