@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
-import { add, actionLines, HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
+import {
+  add,
+  actionLines,
+  HandmadeTable,
+  metaData,
+  protocol,
+  remove,
+  type CommitContent,
+} from '../support/handmade-table.ts';
 import { tableRows } from '../support/read-table.ts';
 
 let folder: string;
@@ -91,7 +99,7 @@ describe('a commit is refused as damaged when', () => {
 });
 
 describe('commits are reconciled', () => {
-  const reconciled = async (...commits: Parameters<HandmadeTable['commits']>): Promise<readonly number[]> => {
+  const reconciled = async (...commits: readonly CommitContent[]): Promise<readonly number[]> => {
     await table.commits(...commits);
     return ids();
   };

@@ -55,6 +55,9 @@ export function cdc(path: string, rest: Readonly<Record<string, unknown>> = {}):
   return { cdc: { path, partitionValues: {}, size: 1, dataChange: false, ...rest } };
 }
 
+/** Actions of a commit, or its text. */
+export type CommitContent = readonly Action[] | string;
+
 /** Actions as a commit file has them. */
 export function actionLines(actions: readonly Action[]): string {
   return actions.map((action) => `${JSON.stringify(action)}\n`).join('');
@@ -83,7 +86,7 @@ export class HandmadeTable {
   }
 
   /** Writes the commits 0, 1, … in order. */
-  async commits(...commits: readonly (readonly Action[] | string)[]): Promise<void> {
+  async commits(...commits: readonly CommitContent[]): Promise<void> {
     for (const [version, actions] of commits.entries()) await this.log(version, actions);
   }
 
