@@ -5,6 +5,7 @@ import type { Clock } from '../shared/clock.ts';
 import { SyncError } from '../shared/errors.ts';
 import { silentLog } from '../shared/telemetry.ts';
 import type { Log } from '../shared/telemetry.ts';
+import { ConfiguredBudget } from './lease/configured-budget.ts';
 import { HolderWatch } from './lease/holder-watch.ts';
 import { nextLeaseDocument, toHundredths } from './lease/lease-document.ts';
 import { LeaseHolder } from './lease/lease-holder.ts';
@@ -19,7 +20,7 @@ export type { BudgetTable } from './lease/budget-table.ts';
 export interface RuBudgetOptions {
   /** The place of the budget's lease document. */
   readonly store: LeaseStore;
-  /** The configured budget in RU/s. Read when the process joins, and again every minute. */
+  /** The configured budget in RU/s. Read before the first work, and when work goes on a minute later. */
   readonly ruPerSecond: (signal: AbortSignal) => Promise<number>;
   /** Names the process in the document; must be unique. Default: random. */
   readonly processId?: string;
@@ -63,21 +64,12 @@ export interface RuBudget {
   close(): Promise<void>;
 }
 
-/** A configured budget is read again when it is this old: the container may have been scaled. */
-const FIGURE_AGE_MS = 60_000;
-
 /** Opens the budget. Does no I/O before the first reservation. */
 export function openRuBudget(options: RuBudgetOptions): RuBudget {
   const { store, clock = systemClock, random = Math.random, log = silentLog } = options;
   const closing = new AbortController();
   const limiter = new SharedLimiter(clock, random, closing.signal);
-  let figure: { readonly hundredths: number; readonly at: number } | null = null;
-  let reading: Promise<number> | null = null;
-  const readFigure = async (signal: AbortSignal): Promise<number> => {
-    const hundredths = checkedBudget(await options.ruPerSecond(signal));
-    figure = { hundredths, at: clock.monotonic() };
-    return hundredths;
-  };
+  const source = async (signal: AbortSignal): Promise<number> => checkedBudget(await options.ruPerSecond(signal));
   const holder = new LeaseHolder({
     processId: options.processId ?? randomUUID(),
     store,
@@ -85,13 +77,7 @@ export function openRuBudget(options: RuBudgetOptions): RuBudget {
     random,
     log,
     load: limiter,
-    configured: (signal) => {
-      if (figure !== null && clock.monotonic() - figure.at <= FIGURE_AGE_MS) return Promise.resolve(figure.hundredths);
-      reading ??= readFigure(signal).finally(() => {
-        reading = null;
-      });
-      return reading;
-    },
+    configured: new ConfiguredBudget(source, clock),
   });
   limiter.attach(holder);
   const open = new Set<RuLimiter>();

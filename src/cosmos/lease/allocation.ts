@@ -41,3 +41,36 @@ export function activeClaims(claims: readonly Claim[], budget: number): readonly
   if (wanting.length <= limit) return wanting;
   return wanting.toSorted((a, b) => a.turn - b.turn || (a.id < b.id ? -1 : 1)).slice(0, limit);
 }
+
+/** True while not all who want RU may be active at once. */
+export function someWait(claims: readonly Claim[], budget: number): boolean {
+  return activeClaims(claims, budget).length < claims.filter((claim) => claim.demand > 0).length;
+}
+
+/** The part of a budget that is granted to newcomers alone. */
+export function reserveOf(budget: number): number {
+  return Math.ceil(budget * LEASE_TERMS.reserve);
+}
+
+/** What a holder may have, in hundredths of RU/s. */
+export interface FairShare {
+  /** The max-min fair part; 0 while it waits for its turn. */
+  readonly share: number;
+  /** Its part of half of what nobody asks for: small work that comes next goes at once. The other half is for whoever joins. */
+  readonly headroom: number;
+}
+
+/** What `own` may have of a budget beside the others' claims. */
+export function fairShare(own: Claim, others: readonly Claim[], budget: number): FairShare {
+  const wanting = [...others, own].filter((claim) => claim.demand > 0);
+  const active = activeClaims(wanting, budget);
+  if (!active.includes(own)) return { share: 0, headroom: 0 };
+  const demands = active.filter((claim) => claim !== own).map((claim) => claim.demand);
+  const pool = budget - reserveOf(budget);
+  let spare = active.length < wanting.length ? 0 : pool;
+  for (const claim of wanting) spare -= claim.demand;
+  return {
+    share: maxMinShare(own.demand, demands, pool),
+    headroom: Math.max(0, Math.floor(spare / 2 / wanting.length)),
+  };
+}

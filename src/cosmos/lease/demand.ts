@@ -4,6 +4,8 @@
 export interface Load {
   /** Estimated RU of the requests that wait to be sent. */
   readonly waiting: number;
+  /** True while the grant, not a partition's ceiling, holds them back. */
+  readonly short: boolean;
   /** Reserved RU of requests that were sent and not answered. */
   readonly unacknowledged: number;
   /** RU/s spent lately. */
@@ -28,6 +30,8 @@ const BOUND = 0.9;
 /** After growing, and after growing while still held back: until the averages have followed. */
 const GREW_MS = 700;
 const GREW_HELD_MS = 1500;
+/** Work that came all at once should be sent in this time. */
+const BURST_SECONDS = 0.1;
 /** A grant of fewer operations a second than this is too coarse to measure by. */
 const COARSE_OPERATIONS = 8;
 
@@ -41,10 +45,12 @@ export function demandOf(load: Load): number {
     return load.debt > 0 ? Math.max(load.grant, 1) : 0;
   }
   if (load.waiting > 0 && isGrantBound(load)) return load.budget;
-  const small = load.waiting <= 0.25 * Math.max(load.grant, 1);
-  if (!small && load.sinceGrewMs < GREW_MS) return load.budget;
-  const wanted = small ? load.usage * 1.1 + load.waiting + load.operation : load.usage * 1.2 + load.operation;
-  return Math.min(load.budget, wanted);
+  if (load.waiting <= 0.25 * Math.max(load.grant, 1)) {
+    return Math.min(load.budget, load.usage * 1.1 + load.waiting + load.operation);
+  }
+  if (load.sinceGrewMs < GREW_MS) return load.budget;
+  const burst = load.short ? load.waiting / BURST_SECONDS : 0;
+  return Math.min(load.budget, Math.max(load.usage * 1.2 + load.operation, burst));
 }
 
 /** Partition ceilings are parts of the grant: where they hold requests back while the grant is used up, it is the limit too. */

@@ -2,8 +2,10 @@
 import { SyncError, toSyncError } from '../../shared/errors.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Log } from '../../shared/telemetry.ts';
+import { fairShare } from './allocation.ts';
 import { absorb, believed, isAlive, NO_GRANT, propose } from './grant.ts';
 import type { Grant, Instant } from './grant.ts';
+import type { ConfiguredBudget } from './configured-budget.ts';
 import { HolderWatch } from './holder-watch.ts';
 import { LeaseCalls } from './lease-calls.ts';
 import { newLeaseDocument } from './lease-document.ts';
@@ -24,8 +26,7 @@ export interface LeaseHolderOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly load: LeaseLoad;
-  /** The budget of the configuration, in hundredths of RU/s. */
-  readonly configured: (signal: AbortSignal) => Promise<number>;
+  readonly configured: ConfiguredBudget;
 }
 
 interface Known {
@@ -46,8 +47,6 @@ export class LeaseHolder {
   #grant: Grant = NO_GRANT;
   #known: Known | null = null;
   #seq = 0;
-  #configured: number | null = null;
-  #configuredChanged = false;
   #lastSent = Number.NEGATIVE_INFINITY;
   #grewAt = Number.NEGATIVE_INFINITY;
   #leaving = false;
@@ -80,9 +79,18 @@ export class LeaseHolder {
     return this.#known?.document ?? null;
   }
 
-  /** Hundredths of RU/s this holder was heading for when it last planned. */
-  get ideal(): number {
-    return this.#ideal;
+  /** Hundredths of RU/s that this holder asks for in the document. */
+  get asked(): number {
+    return this.document?.holders.get(this.id)?.demand ?? 0;
+  }
+
+  /** Hundredths of RU/s that would be this holder's with such a demand, by the document as last seen. */
+  fairShare(demand: number): number {
+    const { document } = this;
+    if (document === null) return demand;
+    const own = { turn: document.version + 1, ...document.holders.get(this.id), id: this.id, demand };
+    const others = Array.from(document.holders, ([id, other]) => ({ ...other, id })).filter(({ id }) => id !== this.id);
+    return fairShare({ ...own, operation: this.#options.load.operation() }, others, document.budget).share;
   }
 
   /** Milliseconds since the last write was sent. */
@@ -137,25 +145,17 @@ export class LeaseHolder {
   async #run(): Promise<void> {
     try {
       this.#wakePending = false;
-      this.#configured = await this.#options.configured(this.#closed.signal);
+      await this.#options.configured.begin(this.#closed.signal);
       for (;;) {
         const delay = await this.#cycle();
         if (delay === null || this.#closed.signal.aborted) return;
-        void this.#refreshConfigured();
+        this.#options.configured.refresh(this.#closed.signal);
         await this.#pause(delay);
       }
     } catch (thrown) {
       if (this.#closed.signal.aborted) return;
       this.#options.load.failed(toSyncError(thrown));
     }
-  }
-
-  /** Beside the work, since the source may be slow; one that fails now leaves the figure as it was. */
-  async #refreshConfigured(): Promise<void> {
-    const figure = await this.#options.configured(this.#closed.signal).catch(() => this.#configured);
-    if (figure === this.#configured) return;
-    this.#configured = figure;
-    this.#configuredChanged = true;
   }
 
   /** Reads and writes until the entry is as it should be. Returns milliseconds to the next look, or null after leaving. */
@@ -181,7 +181,7 @@ export class LeaseHolder {
       this.#leaving = plan.kind === 'leave';
       this.#ideal = plan.kind === 'leave' ? 0 : plan.ideal;
       if (!(await this.#write(known, plan.document, plan.kind === 'leave' ? 0 : plan.grant))) continue;
-      this.#configuredChanged = false;
+      this.#options.configured.applied(plan.document.configured);
       if (plan.kind === 'write') return this.#nextLook();
       if (this.#options.load.demand() === 0) return null;
     }
@@ -189,7 +189,7 @@ export class LeaseHolder {
   }
 
   #plan(known: Known): LeasePlan {
-    const { load, clock } = this.#options;
+    const { load, clock, configured } = this.#options;
     const { document } = known;
     const now = clock.monotonic();
     const own = document.holders.get(this.id);
@@ -206,15 +206,14 @@ export class LeaseHolder {
       pending: this.#grant.pending.length > 0,
       turnOver: this.#activeSince !== null && now - this.#activeSince >= LEASE_TERMS.turnMs,
       ending: !load.open(),
-      // Only who joins, or whose own configuration changed, puts its figure in force: others would flap.
-      configured: own === undefined || this.#configuredChanged ? this.#configured : null,
+      configured: configured.proposal(own === undefined),
       seq: this.#seq + 1,
     });
   }
 
   /** The newest document, or null when no answer or only a stale one came. */
   async #readNewest(): Promise<Known | null> {
-    const { clock, store } = this.#options;
+    const { clock, store, configured } = this.#options;
     if (this.#calls.takeNews()) return this.#known;
     const etag = this.#known?.etag ?? null;
     const take = (read: Awaited<ReturnType<LeaseStore['read']>>): Known | null => {
@@ -222,7 +221,7 @@ export class LeaseHolder {
       if (read.kind === 'unchanged') return this.#known?.etag === etag ? this.#absorb(this.#known) : null;
       // Whatever was held is forgotten by everybody. What is planned from does not exist yet, so it proves nothing.
       if (this.#grant.sent !== null) this.#endTerm();
-      this.#known = { document: newLeaseDocument(this.#configured ?? 0, clock.now()), etag: null };
+      this.#known = { document: newLeaseDocument(configured.figure, clock.now()), etag: null };
       return this.#known;
     };
     const reading = store.read(etag, this.#closed.signal);

@@ -1,6 +1,5 @@
 /** What a holder writes next into the lease document. Pure. */
-import { activeClaims, maxMinShare } from './allocation.ts';
-import type { Claim } from './allocation.ts';
+import { fairShare, reserveOf, someWait } from './allocation.ts';
 import { nextLeaseDocument } from './lease-document.ts';
 import type { LeaseDocument, LeaseEntry } from './lease-document.ts';
 import { LEASE_TERMS } from './lease-terms.ts';
@@ -70,10 +69,13 @@ export function planLease(situation: LeaseSituation): LeasePlan {
     return { kind: 'leave', document: nextLeaseDocument(document, others, ended) };
   }
 
-  const gaveWay = situation.turnOver && others.size > 0 && someoneWaits(situation, document, others);
-  const turn = gaveWay || own === undefined ? document.version + 1 : own.turn;
-  const ideal = fairShare(situation, document, others, turn);
-  const grant = nextGrant(situation, document, own, others, ideal);
+  const { operation, seq } = situation;
+  const claims = Array.from(others, ([id, other]) => ({ ...other, id }));
+  const claim = { id: holderId, demand, operation, turn: own?.turn ?? document.version + 1 };
+  const gaveWay = situation.turnOver && someWait([...claims, claim], document.budget);
+  const turn = gaveWay ? document.version + 1 : claim.turn;
+  const { share, headroom } = fairShare({ ...claim, turn }, claims, document.budget);
+  const grant = nextGrant(situation, document, own, others, share, headroom);
   const due =
     entry === undefined ||
     !situation.alive ||
@@ -84,49 +86,18 @@ export function planLease(situation: LeaseSituation): LeasePlan {
   const before = own?.grant ?? 0;
   const demanded = own?.demand ?? 0;
   const changed =
-    Math.abs(grant - before) > Math.max(LEASE_TERMS.grantChange * ideal, 2) ||
+    Math.abs(grant - before) > Math.max(LEASE_TERMS.grantChange * (share + headroom), 2) ||
     Math.abs(demand - demanded) > LEASE_TERMS.demandChange * Math.max(demand, demanded, 100);
-  if (!due && !changed) return { kind: 'keep', ideal };
+  if (!due && !changed) return { kind: 'keep', ideal: share };
 
-  const { operation, seq } = situation;
   others.set(holderId, { grant, demand, operation, turn, seq, ttl: LEASE_TERMS.ttlMs });
   return {
     kind: 'write',
-    ideal,
+    ideal: share,
     grant,
     document: nextLeaseDocument(document, others, over),
     evicted: evicted.length,
   };
-}
-
-function claims(situation: LeaseSituation, others: ReadonlyMap<string, LeaseEntry>, turn: number): Claim[] {
-  const { holderId: id, demand, operation } = situation;
-  return [...Array.from(others, ([id, other]) => ({ ...other, id })), { id, demand, operation, turn }];
-}
-
-function someoneWaits(
-  situation: LeaseSituation,
-  document: LeaseDocument,
-  others: ReadonlyMap<string, LeaseEntry>,
-): boolean {
-  const all = claims(situation, others, 0);
-  return activeClaims(all, document.budget).length < all.filter((claim) => claim.demand > 0).length;
-}
-
-function fairShare(
-  situation: LeaseSituation,
-  document: LeaseDocument,
-  others: ReadonlyMap<string, LeaseEntry>,
-  turn: number,
-): number {
-  const active = activeClaims(claims(situation, others, turn), document.budget);
-  if (!active.some((claim) => claim.id === situation.holderId)) return 0;
-  const demands = active.filter((claim) => claim.id !== situation.holderId).map((claim) => claim.demand);
-  return maxMinShare(situation.demand, demands, document.budget - reserveOf(document));
-}
-
-function reserveOf(document: LeaseDocument): number {
-  return Math.ceil(document.budget * LEASE_TERMS.reserve);
 }
 
 /** Never more than is free beside the others; a newcomer may take from the reserve, nobody else. */
@@ -135,19 +106,20 @@ function nextGrant(
   document: LeaseDocument,
   own: LeaseEntry | undefined,
   others: ReadonlyMap<string, LeaseEntry>,
-  ideal: number,
+  share: number,
+  headroom: number,
 ): number {
   let taken = 0;
   for (const other of others.values()) taken += other.grant;
   const free = document.budget - taken;
-  const reserve = reserveOf(document);
+  const reserve = reserveOf(document.budget);
   const current = own?.grant ?? 0;
-  const newcomer = current * 2 < ideal;
+  const newcomer = current * 2 < share;
   const room = Math.max(
     0,
     newcomer ? Math.max(free - reserve, Math.min(free, Math.max(reserve, free) / 2)) : free - reserve,
   );
-  const grant = Math.floor(Math.max(0, Math.min(ideal, Math.max(room, Math.min(current, free)))));
+  const grant = Math.floor(Math.max(0, Math.min(share + headroom, Math.max(room, Math.min(current, free)))));
   if (grant >= current || !situation.alive) return grant;
   // What is in flight may be charged at any moment: it keeps its part of the budget until it is answered.
   return Math.max(grant, Math.min(current, Math.floor(situation.unacknowledged / 1.05)));

@@ -107,6 +107,7 @@ export class SharedLimiter implements LeaseLoad {
     this.#refill();
     return {
       waiting: this.#queue.cost,
+      short: this.#heldSince?.grantShort === true,
       unacknowledged: this.#pacer.inFlight > 0 ? this.#pacer.unacknowledged : 0,
       usage: this.#meter.usage,
       held: this.#meter.held,
@@ -167,9 +168,10 @@ export class SharedLimiter implements LeaseLoad {
       const first = this.#queue.length === 0;
       this.#queue.add(waiting);
       this.#pump();
-      if (first && this.#queue.length > 0 && this.#grant() <= 0) {
-        this.#meter.begin();
-        this.#holder?.wake();
+      if (first && this.#queue.length > 0) {
+        const none = this.#grant() <= 0;
+        if (none) this.#meter.begin();
+        if (none || this.#hungry()) this.#holder?.wake();
       }
       this.#tick();
     });
@@ -303,11 +305,16 @@ export class SharedLimiter implements LeaseLoad {
       const demand = this.demand() / 100;
       if (demand === 0 && grant <= 0) return;
       this.#tick();
-      const fair = Math.min(demand, (this.#holder?.ideal ?? 0) / 100 || demand);
-      const idle = grant > 2 * demand + 0.01 * budget && grant > 0.02 * budget;
-      const hungry = demand > 1.3 * grant && grant < 0.9 * fair;
-      if (idle || hungry || demand === 0 || (waiting > 0 && grant <= 0)) this.#holder?.wake();
+      const idle = (this.#holder?.asked ?? 0) / 100 > 2 * demand + 0.01 * budget && grant > 0.02 * budget;
+      if (idle || this.#hungry() || demand === 0 || (waiting > 0 && grant <= 0)) this.#holder?.wake();
     });
+  }
+
+  /** The grant is far from the demand, and from what there is for it. */
+  #hungry(): boolean {
+    const demand = this.demand();
+    const grant = this.#holder?.believed() ?? 0;
+    return demand > 1.3 * grant && grant < 0.9 * Math.min(demand, this.#holder?.fairShare(demand) ?? demand);
   }
 
   /** Runs `work` after a while, unless the budget is closed before. */

@@ -1,64 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { LeaseStore } from '../../../src/cosmos/lease/lease-store.ts';
-import { openRuBudget } from '../../../src/cosmos/ru-lease.ts';
-import type { RuBudget } from '../../../src/cosmos/ru-lease.ts';
-import type { RuLimiter } from '../../../src/cosmos/ru-limiter.ts';
 import { SyncError } from '../../../src/shared/errors.ts';
-import { QUIET } from '../../support/lease-simulator/scenario.ts';
-import { SimulatedProcess } from '../../support/lease-simulator/simulated-process.ts';
-import { SimulatedService } from '../../support/lease-simulator/simulated-service.ts';
-import type { Trouble } from '../../support/lease-simulator/simulated-service.ts';
-import { REAL } from '../../support/lease-simulator/simulation.ts';
-import { seededRandom, VirtualTime } from '../../support/lease-simulator/virtual-time.ts';
-
-/** Processes with budgets on one lease document, in virtual time. */
-class World {
-  readonly time = new VirtualTime();
-  readonly #random = seededRandom(3);
-  readonly #service: SimulatedService;
-
-  constructor(trouble: readonly Trouble[] = []) {
-    const { service, network } = QUIET;
-    this.#service = new SimulatedService(this.time, this.#random, service, network, trouble, 120_000);
-  }
-
-  open(
-    processId: string,
-    wrap = (store: LeaseStore): LeaseStore => store,
-    ruPerSecond = (): Promise<number> => Promise.resolve(1000),
-  ): { budget: RuBudget; process: SimulatedProcess } {
-    const process = new SimulatedProcess(this.time, this.#random, QUIET.clocks);
-    const ignored = { sent: () => undefined, landed: () => undefined, answered: () => undefined };
-    const store = wrap(this.#service.leaseStore(process, ignored, () => REAL.lost()));
-    const random = (): number => this.#random.next();
-    return { process, budget: openRuBudget({ store, processId, clock: process.clock, random, ruPerSecond }) };
-  }
-
-  /** Keeps `lanes` requests of 10 RU waiting or in flight and counts what was charged. */
-  spend(limiter: RuLimiter, process: SimulatedProcess, lanes = 4, partition: string | null = null): { ru: number } {
-    const spent = { ru: 0 };
-    const lane = async (): Promise<void> => {
-      for (;;) {
-        const reservation = await limiter.reserve(
-          { partition, estimatedRu: 10, operations: 1 },
-          new AbortController().signal,
-        );
-        await process.clock.sleep(20);
-        reservation.settle(10);
-        spent.ru += 10;
-      }
-    };
-    for (let i = 0; i < lanes; i++) lane().catch(() => undefined);
-    return spent;
-  }
-}
+import { LeaseWorld } from '../../support/lease-simulator/lease-world.ts';
 
 const request = { partition: null, estimatedRu: 10, operations: 1 };
 const never = new AbortController().signal;
 
 describe('limiter of a process', () => {
   it('shares a grant equally among bulk tables and lets small epochs first', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const { budget, process } = world.open('p');
     const one = world.spend(budget.limiterFor({ id: 'one', priority: 'bulk' }), process, 8);
     const two = world.spend(budget.limiterFor({ id: 'two', priority: 'bulk' }), process, 2);
@@ -74,7 +24,7 @@ describe('limiter of a process', () => {
   });
 
   it('holds each partition to its part of the budget', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const { budget, process } = world.open('p');
     const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
     limiter.usePartitions([
@@ -94,7 +44,7 @@ describe('limiter of a process', () => {
   });
 
   it('lets a throttled partition rest and slows it down, not the others', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const { budget, process } = world.open('p');
     const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
     limiter.usePartitions([
@@ -118,7 +68,7 @@ describe('limiter of a process', () => {
   });
 
   it('refuses what waits when its signal aborts, when the table closes, and when it is closed already', async () => {
-    const world = new World([{ kind: 'leaseOutage', from: 0, to: 120_000 }]);
+    const world = new LeaseWorld([{ kind: 'leaseOutage', from: 0, to: 120_000 }]);
     const { budget } = world.open('p');
     const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
     const stop = new AbortController();
@@ -138,7 +88,7 @@ describe('limiter of a process', () => {
   });
 
   it('aborts reservations when the grant expires and registers again under a new holder id', async () => {
-    const world = new World([{ kind: 'leaseOutage', from: 5000, to: 15_000 }]);
+    const world = new LeaseWorld([{ kind: 'leaseOutage', from: 5000, to: 15_000 }]);
     const { budget, process } = world.open('p');
     const registered: string[] = [];
     const register = (id: string): Promise<void> => {
@@ -165,7 +115,7 @@ describe('limiter of a process', () => {
   });
 
   it('follows a container that is scaled, and keeps the figure while its source fails', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     let source = (): Promise<number> => Promise.resolve(1000);
     const { budget, process } = world.open('p', undefined, () => source());
     world.spend(budget.limiterFor({ id: 't', priority: 'bulk' }), process);
@@ -179,8 +129,32 @@ describe('limiter of a process', () => {
     expect(budget.held()).toMatchObject({ budget: 500, grant: 495 });
   });
 
+  it('does not wait for a slow source of the budget after a minute of rest, nor put an old figure in force', async () => {
+    const world = new LeaseWorld();
+    let source = (): Promise<number> => Promise.resolve(1000);
+    const { budget } = world.open('p', undefined, () => source());
+    const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
+    const first = limiter.reserve(request, never);
+    await world.time.run(1000);
+    (await first).settle(10);
+    const other = world.open('q', undefined, () => Promise.resolve(400));
+    world.spend(other.budget.limiterFor({ id: 't', priority: 'bulk' }), other.process);
+    await world.time.run(90_000);
+    let answer: (figure: number) => void = () => undefined;
+    source = () => new Promise((resolve) => (answer = resolve));
+    const second = limiter.reserve(request, never);
+    await world.time.run(93_000);
+    (await second).settle(10);
+    expect(budget.held()).toMatchObject({ budget: 400, holders: 2 });
+    // What the source says at last counts, though the process joined before.
+    answer(600);
+    void limiter.reserve(request, never);
+    await world.time.run(95_000);
+    expect(other.budget.held()).toMatchObject({ budget: 600 });
+  });
+
   it('fails what waits when a registration is refused', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const { budget } = world.open('p');
     const stale = new SyncError('epochStale', { problem: 'Another epoch took over.' });
     const limiter = budget.limiterFor({ id: 't', priority: 'bulk', register: () => Promise.reject(stale) });
@@ -190,7 +164,7 @@ describe('limiter of a process', () => {
   });
 
   it('takes numbers that make no sense for what they may be', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const { budget } = world.open('p');
     const limiter = budget.limiterFor({ id: 't', priority: 'bulk' });
     const given = limiter.reserve({ ...request, estimatedRu: Number.NaN, operations: -3 }, never);
@@ -206,7 +180,7 @@ describe('limiter of a process', () => {
 
 describe('end of another holder, for the fence', () => {
   it('is told after it crashed, not while it lives, even when reads are stale', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const worker = world.open('worker');
     const spent = world.spend(worker.budget.limiterFor({ id: 't', priority: 'bulk' }), worker.process);
     await world.time.run(2000);
@@ -234,7 +208,7 @@ describe('end of another holder, for the fence', () => {
   });
 
   it('is proven before a paused holder goes on, which then works under another id', async () => {
-    const world = new World();
+    const world = new LeaseWorld();
     const worker = world.open('worker');
     const registered: string[] = [];
     const register = (id: string): Promise<void> => {

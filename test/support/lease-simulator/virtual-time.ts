@@ -57,8 +57,9 @@ export class VirtualTime {
     heap[i] = event;
   }
 
-  /** Runs everything up to `end`. After each event all promises that it settled run to where they wait again. */
+  /** Runs everything up to `end`. Before and after each event all promises run to where they wait again. */
   async run(end: number): Promise<void> {
+    await settled();
     for (let event = this.#heap[0]; event !== undefined && event.at <= end; event = this.#heap[0]) {
       this.#pop();
       this.now = event.at;
