@@ -11,8 +11,17 @@ import {
   STATE_CONTAINER,
   STATE_DATABASE,
 } from './app-settings.ts';
-import type { TableSetup } from './app-settings.ts';
 import type { AzuriteAddress, CosmosAddress } from './services.ts';
+
+/** A container that tables are written to, or freshness documents. */
+export interface TargetContainer {
+  readonly database: string;
+  readonly container: string;
+  /** As in "/category". */
+  readonly partitionKeyPath: string;
+  /** RU/s; undefined: the service's default. */
+  readonly ruPerSecond: number | undefined;
+}
 
 /** Blob containers and queues of the app. */
 export async function makeStorage(azurite: AzuriteAddress, signal: AbortSignal): Promise<void> {
@@ -26,13 +35,16 @@ export async function makeStorage(azurite: AzuriteAddress, signal: AbortSignal):
   ]);
 }
 
-/** The databases and containers of the app and the target container. */
-export async function makeContainers(cosmos: CosmosAddress, setup: TableSetup, signal: AbortSignal): Promise<void> {
+/** The databases and containers of the app, and the targets. */
+export async function makeContainers(
+  cosmos: CosmosAddress,
+  targets: readonly TargetContainer[],
+  signal: AbortSignal,
+): Promise<void> {
   const client = new CosmosClient({ endpoint: cosmos.endpoint, key: cosmos.key });
   const options = { abortSignal: signal };
   try {
     const state = await client.databases.createIfNotExists({ id: STATE_DATABASE }, options);
-    const target = await client.databases.createIfNotExists({ id: setup.database }, options);
     // TTL on, without a default: lines of the ledger carry their own.
     await state.database.containers.createIfNotExists(
       { id: STATE_CONTAINER, partitionKey: keyDefinition('/target'), defaultTtl: -1 },
@@ -42,14 +54,17 @@ export async function makeContainers(cosmos: CosmosAddress, setup: TableSetup, s
       { id: LEASE_CONTAINER, partitionKey: keyDefinition('/id') },
       options,
     );
-    await target.database.containers.createIfNotExists(
-      {
-        id: setup.container,
-        partitionKey: keyDefinition(setup.partitionKeyPath),
-        ...(setup.containerRuPerSecond === undefined ? {} : { throughput: setup.containerRuPerSecond }),
-      },
-      options,
-    );
+    for (const { database: name, container, partitionKeyPath, ruPerSecond } of targets) {
+      const { database } = await client.databases.createIfNotExists({ id: name }, options);
+      await database.containers.createIfNotExists(
+        {
+          id: container,
+          partitionKey: keyDefinition(partitionKeyPath),
+          ...(ruPerSecond === undefined ? {} : { throughput: ruPerSecond }),
+        },
+        options,
+      );
+    }
   } finally {
     client.dispose();
   }

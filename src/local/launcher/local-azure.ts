@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import type { Clock } from '../../shared/clock.ts';
 import { SyncError } from '../../shared/errors.ts';
-import { functionAppSettings, syncConfigurationOf } from './app-settings.ts';
-import type { EventPath, TableSetup } from './app-settings.ts';
+import { functionAppSettings } from './app-settings.ts';
+import type { EventPath } from './app-settings.ts';
 import { makeContainers, makeStorage } from './azure-resources.ts';
+import type { TargetContainer } from './azure-resources.ts';
 import type { DataFolder } from './data-folder.ts';
 import { superviseHost } from './host-supervisor.ts';
 import { choosePort } from './ports.ts';
@@ -27,9 +28,10 @@ export interface LocalAzureOptions {
   readonly ports: PortChoice;
   readonly workers: number | undefined;
   readonly events: EventPath;
-  readonly setup: TableSetup;
-  /** Address or absolute folder of the table. */
-  readonly source: (azurite: AzuriteAddress) => string;
+  /** Content of sync.json. */
+  readonly configuration: (azurite: AzuriteAddress) => Readonly<Record<string, unknown>>;
+  /** Containers that it names. */
+  readonly containers: readonly TargetContainer[];
 }
 
 /** What the running services tell. */
@@ -94,11 +96,10 @@ export async function startLocalAzure(
         return service;
       }),
     ]);
-    await Promise.all([makeStorage(azurite.ready, signal), makeContainers(cosmos.ready, options.setup, signal)]);
+    await Promise.all([makeStorage(azurite.ready, signal), makeContainers(cosmos.ready, options.containers, signal)]);
 
     const syncFile = data.file('sync.json');
-    const configuration = syncConfigurationOf(options.setup, options.source(azurite.ready));
-    await writeFile(syncFile, `${JSON.stringify(configuration, undefined, 2)}\n`);
+    await writeFile(syncFile, `${JSON.stringify(options.configuration(azurite.ready), undefined, 2)}\n`);
     const settingsFile = data.file('local.settings.json');
     const values = functionAppSettings(azurite.ready, cosmos.ready, syncFile, options.events);
     await writeFile(settingsFile, `${JSON.stringify({ IsEncrypted: false, Values: values }, undefined, 2)}\n`, {

@@ -1,26 +1,24 @@
 /** A local run from start to end: the local Azure, one table in it, its commits as events, and what is told about it. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { QueueServiceClient } from '@azure/storage-queue';
 import type { Clock } from '../../shared/clock.ts';
 import { SAMPLE_FOLDER } from '../sample-table/scenario.ts';
 import { appEventOf } from './app-log.ts';
-import { HINT_QUEUE, LAKE_CONTAINER } from './app-settings.ts';
+import { LAKE_CONTAINER, syncConfigurationOf } from './app-settings.ts';
 import type { EventPath, TableSetup } from './app-settings.ts';
 import { openDataFolder } from './data-folder.ts';
-import { EventDelivery, queueSubscriber, webhookSubscriber } from './event-delivery.ts';
-import type { Subscriber } from './event-delivery.ts';
+import { EventDelivery } from './event-delivery.ts';
+import { folderEvent, subscribersOf } from './event-subscriptions.ts';
 import { Lake } from './lake.ts';
 import { startLocalAzure } from './local-azure.ts';
 import type { PortChoice } from './local-azure.ts';
 import { followLogFolder, newestCommit } from './log-folder.ts';
 import type { CommitFile } from './log-folder.ts';
 import { tellSampleStory } from './sample-story.ts';
-import type { Addresses, Reporter } from './session-event.ts';
+import type { Reporter } from './session-event.ts';
 import { AZURITE_ACCOUNT } from './services.ts';
-import type { AzuriteAddress, FunctionsAddress } from './services.ts';
+import type { AzuriteAddress } from './services.ts';
 import { blobCreated } from './storage-event.ts';
 import { fetchTableStatus } from './table-status.ts';
 import { TableWatch } from './table-watch.ts';
@@ -74,9 +72,19 @@ export async function runSession(
         ports: options.ports,
         workers: options.workers,
         events: options.events,
-        setup,
-        source: (azurite) =>
-          source.kind === 'folder' ? source.path : `${azurite.blob}/${LAKE_CONTAINER}/${SAMPLE_FOLDER}`,
+        configuration: (azurite) =>
+          syncConfigurationOf(
+            setup,
+            source.kind === 'folder' ? source.path : `${azurite.blob}/${LAKE_CONTAINER}/${SAMPLE_FOLDER}`,
+          ),
+        containers: [
+          {
+            database: setup.database,
+            container: setup.container,
+            partitionKeyPath: setup.partitionKeyPath,
+            ruPerSecond: setup.containerRuPerSecond,
+          },
+        ],
       },
       data,
       {
@@ -171,46 +179,6 @@ export async function runSession(
     const newest = await newestCommit(logFolder);
     if (newest !== undefined) onCommit(newest);
   }
-}
-
-function subscribersOf(events: EventPath, addresses: Addresses): Subscriber[] {
-  const subscribers: Subscriber[] = [];
-  const { azurite, functions } = addresses;
-  if (events === 'all' || events === 'queue') {
-    const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
-    subscribers.push(queueSubscriber(queues.getQueueClient(HINT_QUEUE)));
-  }
-  if (events === 'all' || events === 'blob') {
-    for (const url of blobTriggerUrls(functions)) subscribers.push(webhookSubscriber(url, azurite.account));
-  }
-  return subscribers;
-}
-
-/** Addresses that a subscription of blob events names; learn.microsoft.com "functions-event-grid-blob-trigger". */
-function blobTriggerUrls(functions: FunctionsAddress): string[] {
-  const code = functions.systemKeys['blobs_extension'];
-  if (code === undefined) return [];
-  return functions.functions
-    .filter(({ trigger }) => trigger === 'blob')
-    .map(({ name }) => {
-      const query = new URLSearchParams({ functionName: `Host.Functions.${name}`, code });
-      return `${functions.url}/runtime/webhooks/blobs?${query.toString()}`;
-    });
-}
-
-/** A commit file in a folder, told like a blob of that address. Only the hint queue takes it: there is no blob to bind. */
-function folderEvent(commit: CommitFile, time: number) {
-  const url = pathToFileURL(commit.path);
-  return blobCreated(
-    {
-      container: '_folder',
-      path: url.pathname.slice(1),
-      url: url.href,
-      eTag: commit.eTag,
-      contentLength: commit.size,
-    },
-    { id: randomUUID(), account: 'folder', time },
-  );
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {
