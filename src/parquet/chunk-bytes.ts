@@ -1,75 +1,9 @@
-import { SyncError } from '../shared/errors.ts';
-import type { ByteSource } from './byte-source.ts';
-import type { WindowMemory } from './reused-memory.ts';
+import type { ReadWindow } from './read-ahead.ts';
 
-/** A source that gives fewer or more bytes than asked for has another file under it now. */
-export function checkLength(source: ByteSource, bytes: Uint8Array, expected: number): void {
-  if (bytes.length === expected) return;
-  throw new SyncError('storageChanged', {
-    problem: `A read of ${source.name} gave ${bytes.length} bytes instead of ${expected}.`,
-  });
-}
-
-/** What windows are read with. */
-export interface WindowSource {
-  readonly source: ByteSource;
-  readonly memory: WindowMemory;
-  readonly signal: AbortSignal;
-}
-
-/** One ranged read, shared by the column chunks whose bytes it covers and dropped when all of them are through. */
-export class ReadWindow {
-  readonly start: number;
-  readonly end: number;
-  private readonly from: WindowSource;
-  private users = 0;
-  private bytes: Promise<Uint8Array> | undefined;
-  private loaded: Uint8Array | undefined;
-
-  constructor(from: WindowSource, start: number, end: number) {
-    this.from = from;
-    this.start = start;
-    this.end = end;
-  }
-
-  /** Counts one more column chunk that will release the window. */
-  share(): this {
-    this.users++;
-    return this;
-  }
-
-  /** Starts the read, or joins it. The bytes are valid until the last release. */
-  load(): Promise<Uint8Array> {
-    if (this.bytes === undefined) {
-      const { source, memory, signal } = this.from;
-      this.bytes = source.read(this.start, this.end, signal).then((bytes) => {
-        checkLength(source, bytes, this.end - this.start);
-        if (this.users === 0) return bytes;
-        this.loaded = memory.copy(bytes);
-        return this.loaded;
-      });
-      // A read-ahead that fails is reported when its bytes are wanted, if ever.
-      this.bytes.catch(() => undefined);
-    }
-    return this.bytes;
-  }
-
-  release(): void {
-    if (--this.users > 0) return;
-    this.bytes = undefined;
-    if (this.loaded !== undefined) this.from.memory.giveBack(this.loaded);
-    this.loaded = undefined;
-  }
-}
-
-/**
- * The bytes of one column chunk in order, over windows of which one is held and the next is on its way. `following`
- * is the window to read ahead when the last of this chunk is in use: the same column's in the next row group.
- */
+/** The bytes of one column chunk in order, over windows that are held from their first byte to their last. */
 export class ChunkBytes {
   private readonly windows: readonly ReadWindow[];
   private readonly end: number;
-  private readonly following: () => ReadWindow | undefined;
   private next = 0;
   private held: ReadWindow | undefined;
   private heldBytes: Uint8Array = new Uint8Array(0);
@@ -78,11 +12,10 @@ export class ChunkBytes {
   /** File offset of buffer[0]. */
   private at: number;
 
-  constructor(windows: readonly ReadWindow[], start: number, end: number, following: () => ReadWindow | undefined) {
+  constructor(windows: readonly ReadWindow[], start: number, end: number) {
     this.windows = windows;
     this.at = start;
     this.end = end;
-    this.following = following;
   }
 
   /** File offset of the current position. */
@@ -129,6 +62,7 @@ export class ChunkBytes {
 
   private async fetch(count: number): Promise<void> {
     const wanted = Math.min(count, this.left);
+    for (let i = this.next; (this.windows[i]?.start ?? this.end) < this.at + wanted; i++) void this.windows[i]!.load();
     const parts = this.buffer.length > 0 ? [this.buffer] : [];
     const done: ReadWindow[] = [];
     let have = this.buffer.length;
@@ -138,9 +72,7 @@ export class ChunkBytes {
         const window = this.windows[this.next];
         // Nothing is planned to be read where pages are jumped over; whoever needs bytes of there sees too few.
         if (window === undefined || window.start > this.at + have) break;
-        const loading = window.load();
-        void (this.windows[this.next + 1] ?? this.following())?.load();
-        this.heldBytes = await loading;
+        this.heldBytes = await window.load();
         this.next++;
         if (this.held !== undefined) done.push(this.held);
         this.held = window;

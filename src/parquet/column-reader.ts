@@ -88,14 +88,15 @@ export class ColumnReader {
     return isAnyLength && this.pageLeft > 0 ? Math.ceil(this.pageLeft / this.rowEntries) : Number.POSITIVE_INFINITY;
   }
 
-  /** Opens the next page if none is open, so that `rowBytes` is known. */
-  async prepare(): Promise<void> {
-    if (this.pageLeft === 0) await this.nextPage(0);
+  /** Opens the next page if none is open, so that `rowBytes` is known. Undefined when there is nothing to wait for. */
+  prepare(): Promise<unknown> | undefined {
+    return this.pageLeft === 0 ? this.nextPage(0) : undefined;
   }
 
-  /** The entries of the next `rows` rows. */
-  async read(rows: number): Promise<EntryVector> {
-    return this.leaf.repetitionLevel === 0 ? await this.readFlat(rows) : await this.readRepeated(rows);
+  /** The entries of the next `rows` rows; at once when the open page has all of them. */
+  read(rows: number): EntryVector | Promise<EntryVector> {
+    if (this.leaf.repetitionLevel > 0) return this.readRepeated(rows);
+    return rows <= this.pageLeft ? this.readOpen(rows) : this.readFlat(rows);
   }
 
   /** Passes over the next `rows` rows; pages that are skipped whole are not even decompressed. */
@@ -128,23 +129,28 @@ export class ColumnReader {
     return jump.firstRow;
   }
 
+  private readOpen(rows: number): EntryVector {
+    this.reserve(rows);
+    this.complete = true;
+    this.decode(0, rows);
+    return this.flatVector(rows);
+  }
+
   private async readFlat(rows: number): Promise<EntryVector> {
     this.reserve(rows);
     this.complete = true;
-    let at = 0;
-    while (at < rows) {
-      if (this.pageLeft === 0) {
-        if (!(await this.nextPage(0)).opened) throw damaged(this.place, 'it ends before its row group');
-        continue;
+    for (let at = 0; at < rows;) {
+      if (this.pageLeft === 0 && !(await this.nextPage(0)).opened) {
+        throw damaged(this.place, 'it ends before its row group');
       }
       const count = Math.min(rows - at, this.pageLeft);
-      try {
-        this.decodeEntries(at, count);
-      } catch (thrown) {
-        throw asFault(this.place, thrown);
-      }
+      this.decode(at, count);
       at += count;
     }
+    return this.flatVector(rows);
+  }
+
+  private flatVector(rows: number): EntryVector {
     const definitions = this.complete ? undefined : this.definitions;
     return { count: rows, values: this.values, definitions, repetitions: undefined };
   }
@@ -167,11 +173,7 @@ export class ColumnReader {
       }
       const count = Math.min(BLOCK, this.pageLeft);
       this.reserve(this.decoded + count);
-      try {
-        this.decodeEntries(this.decoded, count);
-      } catch (thrown) {
-        throw asFault(this.place, thrown);
-      }
+      this.decode(this.decoded, count);
       this.decoded += count;
     }
     if (starts < rows || (this.decoded > 0 && this.repetitions[0] !== 0)) {
@@ -204,6 +206,14 @@ export class ColumnReader {
     this.definitions = grow(this.definitions);
     if (this.leaf.repetitionLevel > 0) this.repetitions = grow(this.repetitions);
     for (let i = this.values.length; i < size; i++) this.values.push(null);
+  }
+
+  private decode(at: number, count: number): void {
+    try {
+      this.decodeEntries(at, count);
+    } catch (thrown) {
+      throw asFault(this.place, thrown);
+    }
   }
 
   /** Decodes `count` entries of the current page to index `at` on, nulls in their places. */

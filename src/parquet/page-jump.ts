@@ -1,4 +1,4 @@
-import { checkLength } from './chunk-bytes.ts';
+import { checkLength } from './byte-source.ts';
 import { asFault, damaged, type FilePlace } from './file-fault.ts';
 import { parseOffsetIndex, type PageLocation } from './hyparquet-internals.ts';
 import type { ColumnChunk, ParquetFile, RowGroup } from './parquet-file.ts';

@@ -1,5 +1,4 @@
-import type { ByteSource } from './byte-source.ts';
-import { checkLength } from './chunk-bytes.ts';
+import { checkLength, type ByteSource } from './byte-source.ts';
 import { asFault, damaged, stopIfAborted, unsupported, type FilePlace } from './file-fault.ts';
 import { fileSchema, type FileField } from './file-schema.ts';
 import { parseFooter, type FileMetaData } from './hyparquet-internals.ts';

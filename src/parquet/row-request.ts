@@ -26,7 +26,7 @@ export interface RowRequest {
   readonly batchRows?: number;
   /** About this many bytes of page data a batch; default 4 MiB. A single row may exceed it. */
   readonly batchBytes?: number;
-  /** Bytes that all columns together hold; as many again are read ahead. Default 12 MiB. */
+  /** Bytes of the file that are held and read ahead, all columns together. A single page may exceed it. Default 24 MiB. */
   readonly windowBytes?: number;
 }
 
