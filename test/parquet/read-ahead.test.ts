@@ -5,7 +5,7 @@ import type { ByteSource } from '../../src/parquet/byte-source.ts';
 import { openParquet } from '../../src/parquet/parquet-file.ts';
 import { readRowBatches } from '../../src/parquet/row-reader.ts';
 import type { Row } from '../../src/parquet/value-type.ts';
-import { parquetBytes } from '../support/parquet-rows.ts';
+import { parquetBytes, type ParquetOptions } from '../support/parquet-rows.ts';
 import { collect, memorySource } from './memory-source.ts';
 import { field, primitive } from './random-rows.ts';
 
@@ -68,7 +68,12 @@ describe('reading ahead', () => {
   it('of a larger row group has many reads under way at once, within the budget', async () => {
     const four = fields.slice(0, 4);
     const many = Array.from({ length: 80_000 }, (_, row): Row => ({ c0: row, c1: row + 1, c2: row * 7, c3: row * 9 }));
-    const layout = { rowGroupRows: 40_000, codec: 'UNCOMPRESSED', pageBytes: 8000, encoding: () => 'PLAIN' } as const;
+    const layout: ParquetOptions = {
+      rowGroupRows: 40_000,
+      codec: 'UNCOMPRESSED',
+      pageBytes: 8000,
+      encoding: () => 'PLAIN',
+    };
     const source = slowSource(3, parquetBytes(four, many, layout));
     const file = await openParquet(source);
     source.most = 0;
