@@ -8,7 +8,7 @@ import { columnMappingMode, physicalName, type ColumnMappingMode } from './colum
 import { changeSources, readChangeRows, withPartitionValues, type ChangeRowBatch } from './commit-changes.ts';
 import type { ChangeSource } from './change-source.ts';
 import { tableLayout, type TableLayout } from './file-rows.ts';
-import { readCommit } from './log.ts';
+import { headVersion, readCommit } from './log.ts';
 import type { LogStore } from './log-store.ts';
 import { isEnabled } from './metadata.ts';
 import { assertProtocol } from './protocol-gate.ts';
@@ -105,13 +105,15 @@ function assertServable(metadata: Metadata, protocol: Protocol, end: Snapshot, v
   );
 }
 
+/** What comes after the range does not matter, so the newest version is not loaded. */
 async function endOfRange(store: LogStore, range: FeedRange, signal: AbortSignal | undefined): Promise<Snapshot> {
-  const latest = await loadSnapshot(store, { kind: 'latest' }, signal);
-  const { from, to = latest.version } = range;
-  if (from > latest.version || to > latest.version) {
+  const newest =
+    (await headVersion(store, range.from, signal)) ?? (await loadSnapshot(store, { kind: 'latest' }, signal)).version;
+  const { from, to = newest } = range;
+  if (from > newest || to > newest) {
     throw new SyncError('versionNotFound', {
       problem: `The table has no version ${Math.max(from, to)}.`,
-      reason: `Its newest version is ${latest.version}.`,
+      reason: `Its newest version is ${newest}.`,
     });
   }
   if (from > to) {
@@ -120,7 +122,7 @@ async function endOfRange(store: LogStore, range: FeedRange, signal: AbortSignal
       remedy: 'Let --from be at most --to.',
     });
   }
-  return to === latest.version ? latest : loadSnapshot(store, { kind: 'version', version: to }, signal);
+  return loadSnapshot(store, { kind: 'version', version: to }, signal);
 }
 
 /** A range whose first commit is gone has no feed, whatever a checkpoint still knows. */
