@@ -66,6 +66,11 @@ export class Reconciliation {
     this.#rows.add(image);
   }
 
+  /** Rows that are held, and roughly the memory they take. */
+  get held(): { readonly rows: number; readonly bytes: number } {
+    return { rows: this.#rows.size, bytes: this.#rows.heldBytes };
+  }
+
   /** What is wrong with a stored document; undefined when nothing is. */
   match(stored: StoredSide): Difference | undefined {
     const open = this.#rowsByIdentity();

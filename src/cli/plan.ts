@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderPlanStore } from '../storage/folder-plan-store.ts';
+import type { PartitionKeyLoad } from '../sync/partition-key-load.ts';
 import { previewEpoch, type EpochPreview } from '../sync/preview-epoch.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -35,7 +36,8 @@ Ends with 3 when the epoch would be held.
   },
 };
 
-function previewText({ table, plan, hold, counts, samples, estimatedRu }: EpochPreview): string[] {
+function previewText(preview: EpochPreview): string[] {
+  const { table, plan, hold, counts, samples, estimatedRu, estimatedSeconds } = preview;
   if (plan === null) return [`${table}: nothing to do`];
   const versions = plan.from === null ? `version ${plan.to}` : `version ${plan.from} to ${plan.to}`;
   const lines = [`${table}: ${plan.kind}, ${versions} (${plan.why}); plan ${plan.planId}`];
@@ -45,12 +47,33 @@ function previewText({ table, plan, hold, counts, samples, estimatedRu }: EpochP
     lines.push(
       `  ${creates} creates, ${upserts} updates, ${patches} patches, ${deletes} deletes, ${skipped} unchanged, ${deadLettered} dead letters`,
     );
-    if (estimatedRu !== null) lines.push(`  about ${estimatedRu} RU`);
-    for (const sample of samples)
+    if (estimatedRu !== null) {
       lines.push(
-        `  ${sample.operation} ${sample.id}${sample.after === undefined ? '' : ` ${JSON.stringify(sample.after)}`}`,
+        `  about ${estimatedRu} RU${estimatedSeconds === null ? '' : `, ${estimatedSeconds} s`} as the last epochs went`,
       );
+    }
+    for (const key of preview.partitionKeys) lines.push(`  ${partitionKeyText(key)}`);
+    for (const { operation, id, before, after } of samples) {
+      lines.push(`  ${operation} ${id}`);
+      if (before !== undefined) lines.push(`    - ${JSON.stringify(before)}`);
+      if (after !== undefined) lines.push(`    + ${JSON.stringify(after)}`);
+    }
   }
   if (hold !== null) lines.push(`  held (${hold.code}): ${hold.reason} ${hold.remedy}`);
   return lines;
+}
+
+function partitionKeyText(load: PartitionKeyLoad): string {
+  const { operations, share, sizeShare, epochRuPerSecondLimit, hot } = load;
+  const key = load.partitionKey.map((value) => JSON.stringify(value)).join(', ');
+  const parts = [
+    `${hot ? 'hot partition key' : 'partition key'} ${key}: ${operations} writes, ${percent(share)} of the RU`,
+    `one logical partition serves 10000 RU/s, so this epoch at most ${epochRuPerSecondLimit} RU/s`,
+  ];
+  if (sizeShare >= 0.01) parts.push(`writes ${percent(sizeShare)} of its 20 GB`);
+  return parts.join('; ');
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`;
 }

@@ -3,16 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { identityHash, type Identity } from '../documents/document.ts';
 import { SyncError } from '../shared/errors.ts';
 import type { SliceInput, SliceResult } from './activity-messages.ts';
-import { collectChunk, deletesOf, type CollectedChunk } from './collected-chunk.ts';
+import { chunkCursorText, nextPass, parseChunkCursor, type PassCursor } from './chunk-cursor.ts';
+import { collectPass, type PassResult } from './chunk-pass.ts';
+import type { CollectedPass } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
 import { enterFence, type FencedSlice } from './fence.ts';
-import { guardDeletes } from './guards.ts';
-import { hold, type Hold } from './hold.ts';
+import { holdEpoch } from './hold-epoch.ts';
+import type { Hold } from './hold.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, writeJson } from './plan.ts';
 import { beginLoad } from './publication-state.ts';
 import type { SlicePlan } from './slice-plan.ts';
-import { transition } from './state-store.ts';
+import { transition, type OperationCounts } from './state-store.ts';
+import { addTotals, refusalOf, totalsOf } from './epoch-refusal.ts';
 import { enterStage } from './state.ts';
 import { streamSnapshot } from './streamed-chunk.ts';
 import type { SyncDependencies } from './sync-target.ts';
@@ -34,33 +37,45 @@ export class ApplySlice {
   }
 
   async run(signal: AbortSignal): Promise<SliceResult> {
-    const { header, target } = this.#plan;
+    const { header } = this.#plan;
     if (header.kind === 'verify') return this.#verify(signal);
     if (header.chunking === 'sources') return this.#fenced(signal, (fence) => this.#stream(fence.signal));
-    const collected = await this.#collect(signal);
-    const refusal = header.chunking === 'single' && this.#input.cursor === null ? await this.#refuse(collected) : null;
-    if (refusal !== null) {
-      await transition(this.#deps.states, target.id, (state) => hold(state, header.planId, refusal), signal);
-      this.#deps.log.event('epochHeld', {
-        table: target.tableId,
-        planId: header.planId,
-        code: refusal.code,
-        reason: refusal.reason,
-        remedy: refusal.remedy,
-      });
-      return { kind: 'stopped' };
-    }
-    return this.#fenced(signal, () => this.#write(collected));
+    return this.#pass(signal);
   }
 
-  #collect(signal: AbortSignal): Promise<CollectedChunk> {
+  /** One pass over the chunk; the next one is another slice's. */
+  async #pass(signal: AbortSignal): Promise<SliceResult> {
+    const { header, target } = this.#plan;
+    const at = parseChunkCursor(this.#input.cursor);
+    // Reading much is not writing, and has no fence to say that it is no longer wanted.
+    if (at.kind === 'spill' && !(await this.#isWanted())) return { kind: 'stopped' };
+    const result = await this.#collect(at, signal);
+    if (result.kind === 'spilling') {
+      return { kind: 'ok', cursor: chunkCursorText(result.cursor), counts: this.#account.total() };
+    }
+    const { pass, cursor } = result;
+    const first = header.chunking === 'single' && cursor.bucket.index === 0 && cursor.after === '';
+    const refusal = first ? await this.#refuse(pass, cursor, signal) : null;
+    if (refusal === null) return this.#fenced(signal, () => this.#write(pass, cursor));
+    await holdEpoch(this.#deps, target, header.planId, refusal, signal);
+    return { kind: 'stopped' };
+  }
+
+  #collect(cursor: ReturnType<typeof parseChunkCursor>, signal: AbortSignal): Promise<PassResult> {
     const request = {
       plan: this.#plan,
       plans: this.#deps.plans,
+      sizes: this.#deps.sizes,
       chunk: this.#input.chunk,
       account: this.#account,
+      mayGoOn: () => this.#hasTime(),
     };
-    return collectChunk(request, signal);
+    return collectPass(request, cursor, signal);
+  }
+
+  async #isWanted(): Promise<boolean> {
+    const { state } = await this.#deps.states.read(this.#plan.header.target);
+    return state.pause === null && state.current?.planId === this.#plan.header.planId;
   }
 
   /** Registers before the first write and leaves in every case. */
@@ -98,23 +113,24 @@ export class ApplySlice {
 
   async #verify(signal: AbortSignal): Promise<SliceResult> {
     const { header } = this.#plan;
-    const collected = await this.#collect(signal);
+    const result = await this.#collect(parseChunkCursor(this.#input.cursor), signal);
+    if (result.kind === 'spilling') {
+      return { kind: 'ok', cursor: chunkCursorText(result.cursor), counts: this.#account.total() };
+    }
+    const { pass, cursor } = result;
+    const name = `differences-${this.#input.chunk}-${cursor.bucket.index}.json`;
     const folder = planFolder(header.target, header.planId);
-    await writeJson(
-      this.#deps.plans,
-      `${folder}/differences-${this.#input.chunk}.json`,
-      collected.differences.slice(0, 1_000),
-      signal,
-    );
-    const count = (kind: string): number =>
-      collected.differences.filter((difference) => difference.kind === kind).length;
-    const counts = {
-      ...this.#account.total(),
-      creates: count('missing'),
-      upserts: count('different'),
-      deletes: count('extra'),
-    };
-    return { kind: 'ok', cursor: null, counts };
+    await writeJson(this.#deps.plans, `${folder}/${name}`, pass.differences.samples, signal);
+    this.#book(pass);
+    const { missing, different, extra } = pass.differences;
+    const counts = { ...this.#account.total(), creates: missing, upserts: different, deletes: extra };
+    const next = nextPass(cursor);
+    return { kind: 'ok', cursor: next === null ? null : chunkCursorText(next), counts };
+  }
+
+  #book(pass: CollectedPass): void {
+    this.#account.read(pass.rows);
+    this.#account.skip(pass.skipped);
   }
 
   async #stream(signal: AbortSignal): Promise<SliceResult> {
@@ -126,38 +142,45 @@ export class ApplySlice {
       () => this.#mayHand(),
       signal,
     );
-    return this.#finish(await this.#writeBatches(batches.batches), () => batches.done());
+    const result = await this.#writeBatches(batches.batches);
+    const counts = await this.#finish(result);
+    if (result.settled && batches.done()) return { kind: 'ok', cursor: null, counts };
+    return { kind: 'ok', cursor: result.cursor ?? this.#input.cursor ?? JSON.stringify({ source: 0, row: 0 }), counts };
   }
 
-  async #write(collected: CollectedChunk): Promise<SliceResult> {
+  async #write(pass: CollectedPass, cursor: PassCursor): Promise<SliceResult> {
     const { header } = this.#plan;
-    await this.#remember('known', collected.duplicates);
-    if (collected.touchedForced > 0) await this.#remember('touched', []);
-    let done = false;
-    const result = await this.#writeBatches(this.#batchesOf(collected, () => (done = true)));
+    if (cursor.after === '') this.#book(pass);
+    await this.#remember('known', pass.duplicates);
+    if (pass.touchedForced > 0) await this.#remember('touched', []);
+    let exhausted = false;
+    const result = await this.#writeBatches(this.#batchesOf(pass, cursor, () => (exhausted = true)));
+    const counts = await this.#finish(result);
+    const done = result.settled && exhausted;
+    const next = done ? nextPass(cursor) : { ...cursor, after: result.cursor ?? cursor.after };
     this.#deps.log.event('sliceCompleted', {
       table: header.tableId,
       planId: header.planId,
       chunk: this.#input.chunk,
-      done,
+      done: next === null,
     });
-    return this.#finish(result, () => done);
+    return { kind: 'ok', cursor: next === null ? null : chunkCursorText(next), counts };
   }
 
-  async *#batchesOf(collected: CollectedChunk, finished: () => void): AsyncGenerator<DecisionBatch> {
+  async *#batchesOf(pass: CollectedPass, { after }: PassCursor, exhausted: () => void): AsyncGenerator<DecisionBatch> {
     const { batchDecisions } = this.#deps.sizes;
-    const from = this.#input.cursor;
-    const verdicts = from === null ? collected.verdicts : collected.verdicts.filter((verdict) => verdict.hash > from);
-    let failed = from === null ? collected.failed : [];
+    const verdicts = after === '' ? pass.verdicts : pass.verdicts.filter((verdict) => verdict.hash > after);
+    let failed = after === '' ? pass.failed : [];
     for (let start = 0; start < verdicts.length || failed.length > 0; start += batchDecisions) {
-      if (!this.#mayHand()) return;
+      // However long it took to collect them, every slice writes something.
+      if (this.#signal.aborted || (start > 0 && !this.#hasTime())) return;
       const slice = verdicts.slice(start, start + batchDecisions);
       const decisions = slice.flatMap((verdict) => (verdict.kind === 'write' ? [verdict.placed] : []));
       const rows = slice.flatMap((verdict) => (verdict.kind === 'failed' ? verdict.rows : []));
-      yield { decisions, failed: [...failed, ...rows], cursor: slice.at(-1)?.hash ?? from ?? '' };
+      yield { decisions, failed: [...failed, ...rows], cursor: slice.at(-1)?.hash ?? after };
       failed = [];
     }
-    finished();
+    exhausted();
   }
 
   #writeBatches(batches: AsyncIterable<DecisionBatch>): Promise<StreamResult> {
@@ -170,7 +193,8 @@ export class ApplySlice {
     });
   }
 
-  async #finish(result: StreamResult, exhausted: () => boolean): Promise<SliceResult> {
+  /** Dead letters and surprises of what was written. Throws `writeFailed`, `tooManyDeadLetters`. */
+  async #finish(result: StreamResult): Promise<OperationCounts> {
     const { header, context } = this.#plan;
     if (result.surprises.length > 0 && context.table.mode !== 'insertOnly') {
       await this.#remember('found', result.surprises);
@@ -194,53 +218,30 @@ export class ApplySlice {
         reason: `The first one: ${result.deadLetters[0]?.code ?? ''}: ${result.deadLetters[0]?.reason ?? ''}`,
       });
     }
-    const done = result.settled && exhausted();
-    if (!done && result.cursor === null && this.#input.cursor === null)
-      return { kind: 'ok', cursor: this.#beginning(), counts };
-    return { kind: 'ok', cursor: done ? null : (result.cursor ?? this.#input.cursor), counts };
-  }
-
-  /** A cursor for "nothing settled yet". */
-  #beginning(): string {
-    return this.#plan.header.chunking === 'sources' ? JSON.stringify({ source: 0, row: 0 }) : '';
+    return counts;
   }
 
   #mayHand(): boolean {
-    return !this.#signal.aborted && this.#deps.clock.now() - this.#started < this.#deps.sizes.sliceMs * 0.75;
+    return !this.#signal.aborted && this.#hasTime();
   }
 
-  /** What forbids a small epoch, known exactly before its first write. */
-  async #refuse(collected: CollectedChunk): Promise<Hold | null> {
+  #hasTime(): boolean {
+    return this.#deps.clock.now() - this.#started < this.#deps.sizes.sliceMs * 0.75;
+  }
+
+  /** What forbids a small epoch; the other passes are collected for it, too, and collected again when they are written. */
+  async #refuse(first: CollectedPass, cursor: PassCursor, signal: AbortSignal): Promise<Hold | null> {
     const { header, context } = this.#plan;
     const { state } = await this.#deps.states.read(header.target);
     if (state.current?.approval !== undefined) return null;
-    const now = this.#deps.clock.now();
-    const failed = collected.failed.length + collected.verdicts.filter((verdict) => verdict.kind === 'failed').length;
-    if (collected.verdicts.some((verdict) => verdict.kind === 'undecided')) {
-      return {
-        code: 'deleteUndecided',
-        reason: 'Rows are gone, and in mode patch their documents may hold fields of the application.',
-        remedy: 'Set "onDelete" to delete or keep.',
-        since: now,
-      };
+    let totals = totalsOf(first);
+    for (let at = nextPass(cursor); at !== null;) {
+      const result = await this.#collect(at, signal);
+      if (result.kind !== 'collected') throw new SyncError('internal', { problem: 'A later pass was spilled again.' });
+      totals = addTotals(totals, totalsOf(result.pass));
+      at = nextPass(result.cursor);
     }
-    if (failed > context.table.deadLetters.threshold) {
-      const duplicates = collected.verdicts.some((verdict) => verdict.kind === 'failed' && verdict.duplicate !== null);
-      const code = duplicates ? 'keyNotUnique' : 'tooManyDeadLetters';
-      const reason = `${failed} documents cannot be written; the threshold is ${context.table.deadLetters.threshold}.`;
-      return {
-        code,
-        reason,
-        remedy: duplicates
-          ? 'Choose a key that is unique, or set "duplicates" to last.'
-          : 'Repair the rows or the mapping.',
-        since: now,
-      };
-    }
-    // Deletes in a slot that nobody reads are the load's business.
-    return header.load
-      ? null
-      : guardDeletes({ state, guards: context.table.guards, deletes: deletesOf(collected), now });
+    return refusalOf({ totals, table: context.table, state, load: header.load, now: this.#deps.clock.now() });
   }
 
   async #isApproved(): Promise<boolean> {

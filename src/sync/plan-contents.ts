@@ -92,8 +92,10 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
   const ranges = splitHashRanges(info.partitions, wanted, info.partitionKeyVersion).length;
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
+  const undecided = table.mode === 'patch' && table.onDelete === undefined && decision.kind === 'changes';
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
-  if (inDoubt && Number.isFinite(limit) && facts.guarded) stages.push({ name: 'count', chunks: ranges });
+  if (facts.guarded && (undecided || (inDoubt && Number.isFinite(limit))))
+    stages.push({ name: 'count', chunks: ranges });
   stages.push({ name: 'apply', chunks: ranges });
   return { stages, chunking: 'ranges' };
 }

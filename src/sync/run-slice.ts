@@ -3,8 +3,12 @@ import { ShuffleWriter } from '../changes/shuffle-writer.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { ApplySlice } from './apply-slice.ts';
-import { collectChunk, deletesOf } from './collected-chunk.ts';
+import { chunkCursorText, nextPass, parseChunkCursor } from './chunk-cursor.ts';
+import { collectPass } from './chunk-pass.ts';
+import { deletesOf } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
+import { totalsOf, undecidedHold } from './epoch-refusal.ts';
+import { holdEpoch } from './hold-epoch.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, readPart, readRanges, writeJson } from './plan.ts';
 import { readImages } from './row-images.ts';
@@ -92,6 +96,28 @@ async function countSlice(
   signal: AbortSignal,
 ): Promise<SliceResult> {
   const account = new OutcomeAccount();
-  const collected = await collectChunk({ plan, plans: deps.plans, chunk: input.chunk, account }, signal);
-  return { kind: 'ok', cursor: null, counts: { ...account.total(), deletes: deletesOf(collected) } };
+  const started = deps.clock.now();
+  const request = {
+    plan,
+    plans: deps.plans,
+    sizes: deps.sizes,
+    chunk: input.chunk,
+    account,
+    mayGoOn: () => deps.clock.now() - started < deps.sizes.sliceMs * 0.75,
+  };
+  const result = await collectPass(request, parseChunkCursor(input.cursor), signal);
+  if (result.kind === 'spilling') {
+    return { kind: 'ok', cursor: chunkCursorText(result.cursor), counts: account.total() };
+  }
+  // The exact deletes are compared when the stage is sealed; what nobody has decided holds the epoch here.
+  const { state } = await deps.states.read(plan.target.id, signal);
+  const undecided = undecidedHold(totalsOf(result.pass), deps.clock.now());
+  if (undecided !== null && state.current?.approval === undefined) {
+    await holdEpoch(deps, plan.target, input.planId, undecided, signal);
+    return { kind: 'stopped' };
+  }
+  account.read(result.pass.rows);
+  const next = nextPass(result.cursor);
+  const counts = { ...account.total(), deletes: deletesOf(result.pass) };
+  return { kind: 'ok', cursor: next === null ? null : chunkCursorText(next), counts };
 }

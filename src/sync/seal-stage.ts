@@ -4,7 +4,8 @@ import { guardDeletes } from './guards.ts';
 import type { SealInput, SealResult } from './activity-messages.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition } from './state-store.ts';
-import { hold, type Hold } from './hold.ts';
+import { holdEpoch } from './hold-epoch.ts';
+import type { Hold } from './hold.ts';
 import { reportProgress } from './state.ts';
 import type { SyncDependencies, SyncTarget } from './sync-target.ts';
 import type { DuplicateKey } from './unique-key-pass.ts';
@@ -13,7 +14,7 @@ export async function sealStage(deps: SyncDependencies, input: SealInput, signal
   try {
     const target = await deps.target(input.tableId);
     const header = await readPlan(deps.plans, target.id, input.planId, signal);
-    const reason = await seal(deps, target, header, input, signal);
+    const reason = await closeStage(deps, target, header, input, signal);
     const { state } = await deps.states.read(target.id, signal);
     if (reason === null || state.current?.approval !== undefined) {
       await transition(deps.states, target.id, (latest) =>
@@ -21,14 +22,7 @@ export async function sealStage(deps: SyncDependencies, input: SealInput, signal
       );
       return { kind: 'ok' };
     }
-    await transition(deps.states, target.id, (latest) => hold(latest, header.planId, reason), signal);
-    deps.log.event('epochHeld', {
-      table: target.tableId,
-      planId: header.planId,
-      code: reason.code,
-      reason: reason.reason,
-      remedy: reason.remedy,
-    });
+    await holdEpoch(deps, target, header.planId, reason, signal);
     return { kind: 'held', code: reason.code, reason: reason.reason };
   } catch (thrown) {
     const error = toSyncError(thrown);
@@ -36,7 +30,8 @@ export async function sealStage(deps: SyncDependencies, input: SealInput, signal
   }
 }
 
-async function seal(
+/** What later stages need of this one; the hold that it calls for, or null. Changes no state: a dry run closes its stages, too. */
+export async function closeStage(
   deps: SyncDependencies,
   target: SyncTarget,
   header: PlanHeader,

@@ -10,6 +10,9 @@ export interface WorkSizes {
   readonly chunkSources: number;
   /** Rows netted in memory by one chunk of the identity hash. */
   readonly rangeRows: number;
+  /** What one pass over a chunk holds at most: identities, and roughly bytes on the heap. */
+  readonly passRows: number;
+  readonly passBytes: number;
   /** Identities checked for uniqueness in memory by one pass over the key columns. */
   readonly keysPerPass: number;
   /** How long a slice works, in milliseconds; it stops handing out work a quarter earlier. */
@@ -24,6 +27,8 @@ export const WORK_SIZES: WorkSizes = {
   chunkBytes: 32 * 2 ** 20,
   chunkSources: 2_000,
   rangeRows: 25_000,
+  passRows: 60_000,
+  passBytes: 48 * 2 ** 20,
   keysPerPass: KEYS_PER_PASS,
   sliceMs: 60_000,
   batchDecisions: 250,

@@ -246,6 +246,8 @@ function tinySizes(roll: Dice): WorkSizes {
     chunkBytes: 500 + roll(4_000),
     chunkSources: 1 + roll(3),
     rangeRows: 1 + roll(10),
+    // From a few identities a pass on, comparisons spill what the container holds.
+    passRows: 4 + roll(20),
     keysPerPass: 1 + roll(20),
     batchDecisions: 1 + roll(5),
   };

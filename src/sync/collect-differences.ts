@@ -1,0 +1,185 @@
+/** A pass over a range in which both sides are compared: rows of the table with documents of the container. */
+import { documentBytes } from '../changes/document-bytes.ts';
+import { inHashRange, type HashRange } from '../changes/hash-ranges.ts';
+import type { Image } from '../changes/image.ts';
+import type { Change } from '../changes/net-changes.ts';
+import { decideOperation, type Decision } from '../changes/operation-decision.ts';
+import { Reconciliation, repairDecision, type Difference, type ReconcilePolicy } from '../changes/reconcile.ts';
+import { identityHash, type Identity } from '../documents/document.ts';
+import { forcedIdentities, ofPass, rangeOfChunk, readChunkImages } from './chunk-images.ts';
+import { inOrder, isTooMuch, type CollectedPass, type PassRequest, type ReportedDifference } from './collected-pass.ts';
+import type { FailedRow } from './dead-letters.ts';
+import { judgeChange, policyOf, rejectedRow, type ChangeVerdict } from './decide-changes.ts';
+import type { StoredDocument } from './document-writer.ts';
+import type { SlicePlan } from './slice-plan.ts';
+import { readStored, spillFolder } from './stored-spill.ts';
+
+/** Differences that are named; the others are counted. */
+const MOST_SAMPLES = 1_000;
+/** A verdict about a document without a row. */
+const EXTRA_BYTES = 400;
+
+/** Null when the bucket holds more than a pass may. */
+export async function collectDifferences(request: PassRequest, signal: AbortSignal): Promise<CollectedPass | null> {
+  const { plan, plans, chunk } = request;
+  const range = await rangeOfChunk(plans, plan, chunk, signal);
+  const scope = plan.header.scope === 'forced' ? ofPass(await forcedIdentities(request, signal), range, request) : null;
+  const policy = reconcilePolicyOf(plan);
+  const comparison = new Comparison(policy, scope);
+  const failed: FailedRow[] = [];
+  let rows = 0;
+  for await (const batch of readChunkImages(request, signal)) {
+    rows += batch.rows;
+    failed.push(...batch.failed);
+    for (const image of batch.images) comparison.addRow(image);
+    if (isTooMuch(request, comparison.held)) return null;
+  }
+  for await (const documents of storedDocuments(request, range, scope, signal)) {
+    for (const stored of documents) comparison.match(stored);
+    if (isTooMuch(request, comparison.held)) return null;
+    // Under a small budget reading a range takes longer than a slice: spilled, it is read page by page.
+    if (scope === null && request.stored === null && !request.mayGoOn()) return null;
+  }
+  return { ...comparison.finish(), failed, touchedForced: 0, rows };
+}
+
+class Comparison {
+  readonly #policy: ReconcilePolicy;
+  readonly #both: Reconciliation;
+  /** Hashes of the only identities that are looked at; null for all. */
+  readonly #only: ReadonlySet<string> | null;
+  readonly #rejected = new Map<string, Image>();
+  readonly #verdicts: ChangeVerdict[] = [];
+  readonly #counts = { missing: 0, different: 0, extra: 0 };
+  readonly #samples: ReportedDifference[] = [];
+  #heldBytes = 0;
+  #skipped = 0;
+
+  constructor(policy: ReconcilePolicy, scope: readonly Identity[] | null) {
+    this.#policy = policy;
+    this.#both = new Reconciliation(policy);
+    this.#only = scope === null ? null : new Set(scope.map((identity) => identityHash(identity)));
+  }
+
+  get held(): { readonly rows: number; readonly bytes: number } {
+    const { rows, bytes } = this.#both.held;
+    return { rows: rows + this.#rejected.size + this.#verdicts.length, bytes: bytes + this.#heldBytes };
+  }
+
+  addRow(image: Image): void {
+    const hash = identityHash(image.identity);
+    if (this.#only !== null && !this.#only.has(hash)) return;
+    if (image.rejection === undefined) this.#both.addRow(image);
+    else this.#rejected.set(hash, image);
+  }
+
+  match(stored: StoredDocument): void {
+    // A row that cannot be mapped says nothing about its document: what is there stays.
+    if (this.#rejected.has(identityHash(stored.identity))) return;
+    const difference = this.#both.match(stored);
+    if (difference !== undefined) this.#judge(difference);
+  }
+
+  finish(): Pick<CollectedPass, 'verdicts' | 'differences' | 'duplicates' | 'skipped'> {
+    for (const difference of this.#both.rest()) this.#judge(difference);
+    const duplicates = [...this.#both.duplicates()];
+    const verdicts = [...this.#verdicts];
+    for (const [hash, image] of this.#rejected) {
+      verdicts.push({ kind: 'failed', hash, rows: [rejectedRow(image)], duplicate: null });
+    }
+    if (this.#policy.duplicates === 'error') {
+      verdicts.push(...duplicates.map((change) => judgeChange(change, this.#policy, true)));
+    }
+    return {
+      verdicts: inOrder(verdicts),
+      differences: { ...this.#counts, samples: this.#samples },
+      duplicates: duplicates.map((change) => change.identity),
+      skipped: this.#skipped + this.#both.counts.equal,
+    };
+  }
+
+  #judge(difference: Difference): void {
+    const verdict = verdictOf(difference, this.#decide(difference), this.#policy.version);
+    this.#counts[difference.kind]++;
+    if (this.#samples.length < MOST_SAMPLES) this.#samples.push(reported(difference));
+    if (verdict.kind === 'none') {
+      this.#skipped++;
+      return;
+    }
+    this.#verdicts.push(verdict);
+    // The row is counted already; a merge keeps what else the document holds.
+    if (difference.kind === 'extra') this.#heldBytes += EXTRA_BYTES;
+    if (difference.kind === 'different') this.#heldBytes += documentBytes(difference.stored.document);
+  }
+
+  /** A forced identity was a row of this table, so in every mode its document goes the way of a deleted row. */
+  #decide(difference: Difference): Decision {
+    return this.#only !== null && difference.kind === 'extra'
+      ? decideOperation(goneRow(difference.stored.identity, this.#policy.version), this.#policy, true)
+      : repairDecision(difference, this.#policy);
+  }
+}
+
+async function* storedDocuments(
+  request: PassRequest,
+  range: HashRange,
+  scope: readonly Identity[] | null,
+  signal: AbortSignal,
+): AsyncGenerator<readonly StoredDocument[]> {
+  const { plan, plans, account, stored, bucket } = request;
+  const { writer } = plan.target;
+  if (scope !== null) {
+    const read = await writer.read(scope, signal);
+    account.spend(read.requestUnits);
+    yield read.documents;
+    return;
+  }
+  if (stored !== null) {
+    yield* readStored(plans, spillFolder(plan.header), stored, bucket, signal);
+    return;
+  }
+  let cursor: string | null = null;
+  do {
+    const page = await writer.scan(range, cursor, signal);
+    account.spend(page.requestUnits);
+    yield page.documents.filter((document) => inHashRange(range, document.identity));
+    ({ cursor } = page);
+  } while (cursor !== null);
+}
+
+function reconcilePolicyOf(plan: SlicePlan): ReconcilePolicy {
+  const { discriminator } = plan.context.table;
+  const generation = plan.header.slot?.generation ?? null;
+  return {
+    ...policyOf(plan),
+    version: plan.header.to,
+    ...(discriminator === undefined ? {} : { discriminator }),
+    ...(generation === null ? {} : { generation }),
+  };
+}
+
+function verdictOf(difference: Difference, decision: Decision, version: number): ChangeVerdict {
+  const identity = difference.kind === 'missing' ? difference.row.identity : difference.stored.identity;
+  const hash = identityHash(identity);
+  if (decision.kind === 'operation' || decision.kind === 'merge') {
+    const position = difference.kind === 'extra' ? null : (difference.row.after.images[0]?.position ?? null);
+    return { kind: 'write', hash, placed: { decision, row: { version, position }, fresh: false } };
+  }
+  return { kind: decision.kind === 'held' ? 'undecided' : 'none', hash };
+}
+
+function goneRow(identity: Identity, version: number): Change {
+  const none = { images: [], count: 0 };
+  return { identity, version, before: { known: false, ...none }, after: none };
+}
+
+function reported(difference: Difference): ReportedDifference {
+  switch (difference.kind) {
+    case 'missing':
+      return { kind: 'missing', id: difference.row.identity.id };
+    case 'different':
+      return { kind: 'different', id: difference.stored.identity.id, fields: difference.fields };
+    case 'extra':
+      return { kind: 'extra', id: difference.stored.identity.id };
+  }
+}
