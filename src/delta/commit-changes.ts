@@ -53,7 +53,7 @@ function ambiguous(version: number, path: string): SyncError {
 }
 
 /** Only what a data file is, without what is particular to its action. */
-function dataFile({ path, partitionValues, size, deletionVector }: DataFile): DataFile {
+export function dataFile({ path, partitionValues, size, deletionVector }: DataFile): DataFile {
   return { path, partitionValues, size, deletionVector };
 }
 

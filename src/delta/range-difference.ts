@@ -5,7 +5,7 @@
  */
 import { deletionVectorId, type AddFile, type Commit, type DataFile } from './actions.ts';
 import type { ChangeSource } from './change-source.ts';
-import { vectorChanges, withPartitionValues } from './commit-changes.ts';
+import { dataFile, vectorChanges, withPartitionValues } from './commit-changes.ts';
 
 /** One path at both ends of the range; null where it is not in the table. */
 interface FileEnds {
@@ -71,8 +71,10 @@ export class RangeDifference {
     const sources: ChangeSource[] = [];
     for (const { before, after } of this.#files.values()) {
       if (before !== null && after !== null) sources.push(...vectorChanges(place, after, before));
-      else if (before !== null) sources.push({ ...place, kind: 'delete', file: plain(before), select: { kind: 'live' } });
-      else if (after !== null) sources.push({ ...place, kind: 'insert', file: plain(after), select: { kind: 'live' } });
+      else if (before !== null)
+        sources.push({ ...place, kind: 'delete', file: dataFile(before), select: { kind: 'live' } });
+      else if (after !== null)
+        sources.push({ ...place, kind: 'insert', file: dataFile(after), select: { kind: 'live' } });
     }
     return withPartitionValues(sources, layout, earlierFiles);
   }
@@ -107,8 +109,4 @@ function bytesOf({ before, after }: FileEnds): number {
     return deletionVectorId(before.deletionVector) === deletionVectorId(after.deletionVector) ? 0 : after.size;
   }
   return before?.size ?? after?.size ?? 0;
-}
-
-function plain({ path, partitionValues, size, deletionVector }: DataFile): DataFile {
-  return { path, partitionValues, size, deletionVector };
 }

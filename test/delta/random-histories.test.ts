@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { snapshotDiff } from '../../src/delta/snapshot-diff.ts';
+import { readCommit } from '../../src/delta/log.ts';
+import { RangeDifference } from '../../src/delta/range-difference.ts';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
 import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
@@ -51,8 +52,11 @@ describe('random histories, with checkpoints and compactions at random versions'
         const to = from + 1 + roll(writer.version - from);
         const [before, after] = [snapshots[from]!, snapshots[to]!];
         const changes = [];
-        for (let version = from + 1; version <= to; version++)
+        const difference = new RangeDifference();
+        for (let version = from + 1; version <= to; version++) {
           changes.push(...(await commitRows(store, version, after)));
+          difference.add(await readCommit(store, version));
+        }
         const expected = netTexts(
           [
             ...writer.rows(from, to).map((row) => ({ row, type: 'delete' })),
@@ -60,7 +64,8 @@ describe('random histories, with checkpoints and compactions at random versions'
           ],
           after,
         );
-        const diff = netTexts(await changedRows(store, snapshotDiff(before, after), after), after);
+        const sources = await difference.sources(after.metadata, () => before.fileBatches());
+        const diff = netTexts(await changedRows(store, sources, after), after);
         expect(sameNet(diff, expected), `file diff ${from} to ${to}`).toBe(true);
         expect(sameNet(netTexts(changes, after), expected), `changes ${from} to ${to}`).toBe(true);
       }
