@@ -4,7 +4,7 @@ import type { DataType, Value } from './schema.ts';
 
 const WHOLE = /^[+-]?\d+$/;
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,4}))?$/;
-const FLOAT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?$/;
+const FLOAT = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[dDfF]?$/;
 const DATE = /^([+-]?\d{4,6})-(\d{1,2})-(\d{1,2})$/;
 const TIMESTAMP =
   /^([+-]?\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?\s*(Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?)?$/;
@@ -125,24 +125,16 @@ function shifted(whole: string, micros: string, offset: number): string | undefi
 const ESCAPED_BYTES = /^(?:\\u00[0-9A-Fa-f]{2})+$/;
 
 /**
- * Binary partition values are text whose characters are the bytes. Spark casts bytes to text as UTF-8 instead; a
- * character beyond a byte can only come from there, and a replacement character means that bytes are lost. delta-rs
- * writes the escapes themselves into the text: six characters for each byte.
+ * Binary partition values are text whose UTF-8 form are the bytes: so Spark and the kernels write and read them. A
+ * replacement character means that bytes are lost. delta-rs writes escapes into the text: six characters for each byte.
  */
 function binary(text: string): Uint8Array | undefined {
   if (ESCAPED_BYTES.test(text)) return new Uint8Array(Buffer.from(text.replaceAll('\\u00', ''), 'hex'));
-  if (text.includes('\ufffd')) return undefined;
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code > 0xff) return new TextEncoder().encode(text);
-    bytes[i] = code;
-  }
-  return bytes;
+  return text.includes('\ufffd') ? undefined : new TextEncoder().encode(text);
 }
 
-/** No number, date or time is longer; patterns that backtrack never see more. */
-const MAX_TEXT = 200;
+/** No number, date or time is longer, not even a double with all its digits as the kernels write it. */
+const MAX_TEXT = 2000;
 
 function parse(text: string, type: DataType): Value | undefined {
   if (text.length > MAX_TEXT && !isText(type)) return undefined;

@@ -89,7 +89,8 @@ export function schemaString(fields: readonly StructField[]): string {
 /** Text of a partition value as Spark writes it. */
 export function partitionText(value: Value | undefined, type: DataType): string | null {
   if (value === null || value === undefined || value === '') return null;
-  if (value instanceof Uint8Array) return String.fromCharCode(...value);
+  // Bytes that are no UTF-8 are lost, as with Spark.
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
   if (typeof value === 'object') throw new Error('nested values are no partition values');
   const text = String(value);
   const isTime = type.kind === 'primitive' && type.name.startsWith('timestamp');
