@@ -8,6 +8,7 @@ import { columnMappingMode, physicalName, type ColumnMappingMode } from './colum
 import { changeSources, readChangeRows, withPartitionValues, type ChangeRowBatch } from './commit-changes.ts';
 import type { ChangeSource } from './change-source.ts';
 import { tableLayout, type TableLayout } from './file-rows.ts';
+import { usesInCommitTimestamps } from './history.ts';
 import { headVersion, readCommit } from './log.ts';
 import type { LogStore } from './log-store.ts';
 import { isEnabled } from './metadata.ts';
@@ -158,11 +159,14 @@ export async function* readChangeFeed(
   assertServable(start.metadata, start.protocol, end, start.version);
   await assertRange(store, start, end, signal);
   const layout = tableLayout(end.metadata, end.protocol);
+  let { metadata } = start;
   let previous = -Infinity;
   for (let version = start.version; version <= end.version; version++) {
     const commit = await readCommit(store, version, signal);
-    // Modification times can go backwards; engines make them ascend, and in-commit timestamps do anyway.
-    previous = Math.max(previous + 1, commit.timestamp);
+    metadata = commit.metadata ?? metadata;
+    // Modification times can go backwards, and engines make them ascend; in-commit timestamps are what they are.
+    const isOwn = usesInCommitTimestamps(metadata, version);
+    previous = isOwn ? commit.timestamp : Math.max(previous + 1, commit.timestamp);
     const sources = await resolved(store, changeSources(commit), layout, version, signal);
     for (const source of sources) {
       for await (const batch of sourceRows(store, source, layout, signal)) {

@@ -202,4 +202,16 @@ describe('a range of the feed', () => {
       [3, 61_000],
     ]);
   });
+
+  it('has in-commit timestamps as they are, even where they go back', async () => {
+    const times = [70_000, 60_000, 80_000];
+    const configuration = { ...FEED_ON.configuration, 'delta.enableInCommitTimestamps': 'true' };
+    for (const [version, inCommitTimestamp] of times.entries()) {
+      const first = version === 0 ? [protocol(), metaData(columns, { configuration })] : [];
+      await table.log(version, [{ commitInfo: { inCommitTimestamp } }, ...first, add('abc'.charAt(version))]);
+    }
+    const seen: number[] = [];
+    for await (const { timestamp } of readChangeFeed(table.store, { from: 0 })) seen.push(timestamp);
+    expect(seen).toEqual(times);
+  });
 });
