@@ -39,7 +39,7 @@ param mirrors mirror[]
 @description('Create the mirrored containers and their databases. False: they exist.')
 param createMirrors bool = true
 
-@description('RU/s of the mirrored containers where the app shall not ask Azure for it (required outside the public cloud); 0: it asks.')
+@description('RU/s of the mirrored containers where the app shall not ask Azure for it; 0: it asks.')
 @minValue(0)
 @maxValue(1000000)
 param cosmosRuPerSecond int = 0
@@ -93,6 +93,11 @@ param zoneRedundant bool = false
 
 @description('Where alerts go; empty: nowhere.')
 param alertEmail string = ''
+
+@description('Minutes that a commit may wait before somebody is told.')
+@minValue(5)
+@maxValue(1440)
+param lagAlertMinutes int = 15
 
 var token = uniqueString(subscription().id, resourceGroup().id, environmentName)
 var tags = { 'azd-env-name': environmentName, application: 'delta-cosmos-sync' }
@@ -316,6 +321,7 @@ module app 'modules/function-app.bicep' = {
       AZURE_CLIENT_ID: identity.outputs.clientId
       COSMOS_ENDPOINT: containers.outputs.endpoint
       COSMOS_RESOURCE_ID: containers.outputs.accountId
+      RESOURCE_MANAGER_ENDPOINT: environment().resourceManager
       STATE_DATABASE: stateDatabaseName
       STATE_CONTAINER: stateContainerName
       LEASE_CONTAINER: leaseContainerName
@@ -343,7 +349,12 @@ module alerts 'modules/alerts.bicep' = {
     topicId: topic.outputs.id
     storageAccountId: storage.outputs.id
     email: alertEmail
+    lagMinutes: lagAlertMinutes
   }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  params: { location: location, tags: tags, workspaceId: monitoring.outputs.workspaceId }
 }
 
 output SYNC_APP_NAME string = app.outputs.name

@@ -62,6 +62,11 @@ param nodeVersion string = '24'
 @description('Where alerts go; empty: nowhere.')
 param alertEmail string = ''
 
+@description('Minutes that a commit may wait before somebody is told.')
+@minValue(5)
+@maxValue(1440)
+param lagAlertMinutes int = 15
+
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: 'rg-${environmentName}'
   location: location
@@ -87,6 +92,7 @@ module app 'app.bicep' = {
     publicApp: publicApp
     nodeVersion: nodeVersion
     alertEmail: alertEmail
+    lagAlertMinutes: lagAlertMinutes
   }
 }
 

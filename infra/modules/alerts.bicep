@@ -10,6 +10,11 @@ param storageAccountId string
 @description('Where alerts go; empty: they are only shown in the portal.')
 param email string
 
+@description('Minutes that a commit may wait before somebody is told.')
+param lagMinutes int
+
+var lines = 'AppTraces | where Message has \'"event":\' | extend Line = parse_json(Message)'
+
 var events = [
   {
     name: 'held'
@@ -120,7 +125,7 @@ resource eventAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       criteria: {
         allOf: [
           {
-            query: 'AppTraces | where Message has \'"event":\' | extend Line = parse_json(Message) | where tostring(Line.event) in (${join(map(item.names, name => '"${name}"'), ', ')}) | extend Table = tostring(Line.table)'
+            query: '${lines} | where tostring(Line.event) in (${join(map(item.names, name => '"${name}"'), ', ')}) | extend Table = coalesce(tostring(Line.table), "all")'
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: item.threshold
@@ -134,28 +139,30 @@ resource eventAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
-  name: 'alert-delta-cosmos-sync-silent'
+resource late 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: 'alert-delta-cosmos-sync-late'
   location: location
   tags: tags
   kind: 'LogAlert'
   properties: {
-    displayName: 'delta-cosmos-sync: silent'
-    description: 'The sweep did not end well within half an hour: nothing catches up.'
-    severity: 1
+    displayName: 'delta-cosmos-sync: late'
+    description: 'A commit has waited for ${lagMinutes} minutes: the container is behind its table.'
+    severity: 2
     enabled: true
     scopes: [workspaceId]
-    evaluationFrequency: 'PT15M'
-    windowSize: 'PT30M'
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
     skipQueryValidation: true
     autoMitigate: true
     criteria: {
       allOf: [
         {
-          query: 'AppRequests | where Name == "onSweep" and Success == true'
-          timeAggregation: 'Count'
-          operator: 'LessThan'
-          threshold: 1
+          query: '${lines} | where tostring(Line.event) in ("tableBehind") | extend Table = tostring(Line.table), Seconds = toint(Line.seconds)'
+          metricMeasureColumn: 'Seconds'
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: lagMinutes * 60
+          dimensions: [{ name: 'Table', operator: 'Include', values: ['*'] }]
           failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
         }
       ]
@@ -163,6 +170,58 @@ resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     actions: { actionGroups: empty(email) ? [] : [actions.id] }
   }
 }
+
+var functions = [
+  {
+    name: 'silent'
+    severity: 1
+    description: 'The sweep did not end well within half an hour: nothing catches up.'
+    query: 'AppRequests | where Name == "onSweep" and Success == true'
+    operator: 'LessThan'
+    threshold: 1
+  }
+  {
+    name: 'poison'
+    severity: 2
+    description: 'Events fail so often that they end in a poison queue. The sweep catches up.'
+    query: 'AppRequests | where Name in ("onLogEvent", "onCommit") and Success == false'
+    operator: 'GreaterThan'
+    // A message is given up after its fifth failure (host.json).
+    threshold: 4
+  }
+]
+
+resource functionAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for item in functions: {
+    name: 'alert-delta-cosmos-sync-${item.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'delta-cosmos-sync: ${item.name}'
+      description: item.description
+      severity: item.severity
+      enabled: true
+      scopes: [workspaceId]
+      evaluationFrequency: 'PT15M'
+      windowSize: 'PT30M'
+      skipQueryValidation: true
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: item.query
+            timeAggregation: 'Count'
+            operator: item.operator
+            threshold: item.threshold
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: empty(email) ? [] : [actions.id] }
+    }
+  }
+]
 
 resource metricAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
   for item in metrics: {

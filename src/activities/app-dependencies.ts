@@ -13,6 +13,7 @@ import type { ContainerAddress } from '../cosmos/container-gateway.ts';
 import { openCosmosAccount, type CosmosAccount } from '../cosmos/cosmos-account.ts';
 import { createCosmosClient } from '../cosmos/cosmos-client.ts';
 import { cosmosLeaseStore } from '../cosmos/lease/cosmos-lease-store.ts';
+import type { ResourceManagerAccount } from '../cosmos/resource-manager.ts';
 import { openRuBudget, type HeldRu, type RuBudget } from '../cosmos/ru-lease.ts';
 import { cosmosPublicationStore } from '../cosmos/publication-documents.ts';
 import { cosmosStateStore } from '../cosmos/state-documents.ts';
@@ -77,7 +78,7 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
     const [database = '', container = ''] = budget.target.split('/');
     if (settings.cosmosRuPerSecond !== undefined)
       return { read: () => Promise.resolve(settings.cosmosRuPerSecond ?? null) };
-    const account = resourceOf(settings.cosmosResourceId);
+    const account = resourceOf(settings);
     if (account !== null && settings.cosmos.key === undefined) {
       return {
         read: async (signal) =>
@@ -249,17 +250,16 @@ class SharedCredential {
   }
 }
 
-function resourceOf(
-  id: string | undefined,
-): { readonly subscriptionId: string; readonly resourceGroup: string; readonly account: string } | null {
+function resourceOf(settings: AppSettings): Omit<ResourceManagerAccount, 'credential'> | null {
+  const { cosmosResourceId, resourceManagerEndpoint: endpoint } = settings;
   const match =
     /^\/subscriptions\/([^/]+)\/resourceGroups\/([^/]+)\/providers\/Microsoft\.DocumentDB\/databaseAccounts\/([^/]+)$/i.exec(
-      id ?? '',
+      cosmosResourceId ?? '',
     );
   const [, subscriptionId, resourceGroup, account] = match ?? [];
-  return subscriptionId === undefined || resourceGroup === undefined || account === undefined
+  return endpoint === undefined || subscriptionId === undefined || resourceGroup === undefined || account === undefined
     ? null
-    : { subscriptionId, resourceGroup, account };
+    : { endpoint, subscriptionId, resourceGroup, account };
 }
 
 function unknownTable(tableId: string): SyncError {

@@ -23,6 +23,8 @@ export interface AppSettings {
   readonly cosmosRuPerSecond?: number;
   /** Resource id of the account for reading its RU/s from Azure Resource Manager (COSMOS_RESOURCE_ID). */
   readonly cosmosResourceId?: string;
+  /** Address of Azure Resource Manager in this cloud (RESOURCE_MANAGER_ENDPOINT); needed beside COSMOS_RESOURCE_ID. */
+  readonly resourceManagerEndpoint?: string;
   /** STATE_DATABASE, STATE_CONTAINER, LEASE_CONTAINER. */
   readonly stateDatabase: string;
   readonly stateContainer: string;
@@ -61,12 +63,17 @@ export function readAppSettings(env: Readonly<Record<string, string | undefined>
   const lake = reader.storage('DELTA_LAKE', false);
   if (lake === undefined && !allowFolderSources) reader.missing('DELTA_LAKE__blobServiceUri');
   const ruPerSecond = reader.optional('COSMOS_RU_PER_SECOND', /^[1-9]\d{0,8}$/, 'a whole number of RU/s');
+  const cosmosResourceId = reader.optional('COSMOS_RESOURCE_ID', RESOURCE_ID, 'the resource id of an account');
+  const resourceManagerEndpoint = reader.address('RESOURCE_MANAGER_ENDPOINT');
+  if (cosmosResourceId !== undefined && resourceManagerEndpoint === undefined)
+    reader.missing('RESOURCE_MANAGER_ENDPOINT');
   const settings: AppSettings = {
     cosmos,
     control: controlEndpoint === undefined ? cosmos : { endpoint: controlEndpoint, ...given('key', controlKey) },
     ...given('cosmosCaFile', reader.optional('COSMOS_CA_FILE', ANY, 'a path')),
     ...given('cosmosRuPerSecond', ruPerSecond === undefined ? undefined : Number(ruPerSecond)),
-    ...given('cosmosResourceId', reader.optional('COSMOS_RESOURCE_ID', RESOURCE_ID, 'the resource id of an account')),
+    ...given('cosmosResourceId', cosmosResourceId),
+    ...given('resourceManagerEndpoint', resourceManagerEndpoint),
     stateDatabase: reader.optional('STATE_DATABASE', COSMOS_NAME, 'a database name') ?? 'delta-cosmos-sync',
     stateContainer: reader.optional('STATE_CONTAINER', COSMOS_NAME, 'a container name') ?? 'state',
     leaseContainer: reader.optional('LEASE_CONTAINER', COSMOS_NAME, 'a container name') ?? 'leases',

@@ -4,6 +4,8 @@ import { SyncError } from '../shared/errors.ts';
 
 /** Where Resource Manager knows the account. */
 export interface ResourceManagerAccount {
+  /** Address of Resource Manager: each cloud has its own. */
+  readonly endpoint: string;
   readonly subscriptionId: string;
   readonly resourceGroup: string;
   readonly account: string;
@@ -17,7 +19,6 @@ export type ResourceManagerGet = (
   signal: AbortSignal,
 ) => Promise<{ readonly status: number; readonly body: string }>;
 
-const ORIGIN = 'https://management.azure.com';
 const API_VERSION = '2024-11-15';
 const ANSWER_MAXIMUM = 1024 * 1024;
 const CALL_LIMIT_MS = 15_000;
@@ -33,14 +34,15 @@ export async function resourceManagerRuPerSecond(
   signal: AbortSignal,
   get: ResourceManagerGet = fetchText,
 ): Promise<number | null> {
-  const token = await account.credential.getToken(`${ORIGIN}/.default`, { abortSignal: signal });
+  const origin = new URL(account.endpoint).origin;
+  const token = await account.credential.getToken(`${origin}/.default`, { abortSignal: signal });
   if (token === null) throw unknownRu('The identity gave no token for Azure Resource Manager.', false);
   const group = ['subscriptions', account.subscriptionId, 'resourceGroups', account.resourceGroup];
   const resource = ['providers', 'Microsoft.DocumentDB', 'databaseAccounts', account.account, 'sqlDatabases', database];
   const base = [...group, ...resource];
   for (const owner of [[...base, 'containers', container], base]) {
     const path = [...owner, 'throughputSettings', 'default'].map(encodeURIComponent).join('/');
-    const url = new URL(`${ORIGIN}/${path}?api-version=${API_VERSION}`);
+    const url = new URL(`${origin}/${path}?api-version=${API_VERSION}`);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_LIMIT_MS)]);
     const { status, body } = await get(url, { authorization: `Bearer ${token.token}` }, limit).catch(
       (cause: unknown) => {

@@ -10,6 +10,7 @@ const EVENTS = {
   hintRequeued: { id: 102, level: 'debug' },
   sweepStarted: { id: 110, level: 'debug' },
   sweepRestarted: { id: 111, level: 'warn' },
+  tableBehind: { id: 112, level: 'warn' },
   epochPlanned: { id: 200, level: 'info' },
   epochHeld: { id: 201, level: 'warn' },
   epochCompleted: { id: 202, level: 'info' },

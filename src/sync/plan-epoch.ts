@@ -26,13 +26,23 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
   }
 }
 
+/** A commit that waits for this long is worth an event, in milliseconds: its age is what alerts are about. */
+const BEHIND_MS = 5 * 60_000;
+
 /** Whether a table has anything to do: one read of its state and one list call. Throws what reading them throws. */
 export async function hasNews(deps: SyncDependencies, tableId: string): Promise<boolean> {
   const target = await deps.target(tableId);
   const { state } = await deps.states.read(target.id);
   if (state.pause !== null) return false;
   if (state.checkpoint === null) return true;
-  const log = await observeLog(target.source, state.checkpoint.version, deps.clock.now());
+  const { version } = state.checkpoint;
+  const log = await observeLog(target.source, version, deps.clock.now());
+  const waiting = log.commits.get(version + 1);
+  const waitsMs = waiting === undefined ? 0 : deps.clock.now() - waiting.modifiedAt;
+  if (waitsMs > BEHIND_MS) {
+    const seconds = Math.round(waitsMs / 1000);
+    deps.log.event('tableBehind', { table: tableId, version, head: log.head, seconds });
+  }
   return !nothingNew(state, log, target, deps.clock.now());
 }
 

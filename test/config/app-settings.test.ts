@@ -62,6 +62,7 @@ describe('application settings', () => {
       CONTROL_COSMOS_ENDPOINT: 'https://control.documents.azure.com',
       COSMOS_RU_PER_SECOND: '4000',
       COSMOS_RESOURCE_ID: '/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/account',
+      RESOURCE_MANAGER_ENDPOINT: 'https://management.example/',
       AZURE_CLIENT_ID: '00000000-0000-0000-0000-000000000000',
       SYNC_CONFIG: '/home/site/sync.json',
       SWEEP_SCHEDULE: '*/30 * * * * *',
@@ -98,6 +99,13 @@ describe('application settings', () => {
     }
   });
 
+  test('asking Resource Manager needs to know which one', () => {
+    const account = '/subscriptions/s/resourceGroups/g/providers/Microsoft.DocumentDB/databaseAccounts/account';
+    const { code, message } = errorOf({ ...CLOUD, COSMOS_RESOURCE_ID: account });
+    expect(code).toBe('settingMissing');
+    expect(message).toContain('RESOURCE_MANAGER_ENDPOINT');
+  });
+
   test('an empty setting is a missing one', () => {
     expect(errorOf({ ...CLOUD, COSMOS_ENDPOINT: ' ' }).code).toBe('settingMissing');
   });
@@ -113,9 +121,14 @@ describe('application settings', () => {
     ['COSMOS_RU_PER_SECOND', '4k'],
     ['ALLOW_FOLDER_SOURCES', 'true'],
     ['COSMOS_RESOURCE_ID', '/subscriptions/secret'],
+    ['RESOURCE_MANAGER_ENDPOINT', 'https://user:secret@management.example'],
     ['AZURE_CLIENT_ID', 'secret'],
   ])('%s is refused when malformed, without its value', (name, value) => {
-    const { code, message } = errorOf({ ...LOCAL, [name]: value });
+    const { code, message } = errorOf({
+      ...LOCAL,
+      RESOURCE_MANAGER_ENDPOINT: 'https://management.example',
+      [name]: value,
+    });
     expect(code).toBe('configInvalid');
     expect(message).toContain(name);
     expect(message).not.toContain(value);

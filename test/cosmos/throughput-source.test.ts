@@ -33,7 +33,10 @@ interface Asked {
   readonly authorization: string | undefined;
 }
 
-function resourceManager(answers: readonly { readonly status: number; readonly body: string }[]) {
+function resourceManager(
+  answers: readonly { readonly status: number; readonly body: string }[],
+  endpoint = 'https://management.azure.com/',
+) {
   const asked: Asked[] = [];
   const get: ResourceManagerGet = (url, headers) => {
     asked.push({ url: url.href, authorization: headers['authorization'] });
@@ -43,7 +46,7 @@ function resourceManager(answers: readonly { readonly status: number; readonly b
     getToken: (scope: string | string[]) =>
       Promise.resolve({ token: `token-for-${String(scope)}`, expiresOnTimestamp: Number.MAX_SAFE_INTEGER }),
   };
-  const account = { subscriptionId: 's', resourceGroup: 'g', account: 'a', credential };
+  const account = { endpoint, subscriptionId: 's', resourceGroup: 'g', account: 'a', credential };
   return { asked, source: resourceManagerThroughput(account, 'shop', 'pro ducts', get) };
 }
 
@@ -95,6 +98,13 @@ describe('RU/s from Azure Resource Manager', () => {
         authorization: 'Bearer token-for-https://management.azure.com/.default',
       },
     ]);
+  });
+
+  it('asks the Resource Manager of another cloud, with a token for that one', async () => {
+    const { asked, source } = resourceManager([RECORDED.manual], 'https://management.example.us');
+    expect(await source.read(signal)).toBe(4000);
+    expect(asked[0]?.url).toMatch(/^https:\/\/management\.example\.us\/subscriptions\/s\//);
+    expect(asked[0]?.authorization).toBe('Bearer token-for-https://management.example.us/.default');
   });
 
   it('takes the maximum under autoscale', async () => {

@@ -2,7 +2,17 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bicep, hasBicep, infraFolder, ofType, predict, type PredictedResource } from './bicep.ts';
+import {
+  LAKE_ID,
+  PARAMETER_SETS,
+  bicep,
+  hasBicep,
+  infraFolder,
+  ofType,
+  predict,
+  predictSet,
+  type PredictedResource,
+} from './bicep.ts';
 
 const ENTRY_POINTS = ['main.bicep', 'app.bicep', 'events.bicep'];
 
@@ -25,17 +35,40 @@ describe.skipIf(!hasBicep)('compiler', () => {
 
   it.each(ENTRY_POINTS)('%s builds and lints without a word', (name) => {
     const file = join(infraFolder, name);
-    expect(bicep('build', file, '--outfile', join(folder, `${name}.json`), '--no-restore')).toEqual({
+    expect(bicep(['build', file, '--outfile', join(folder, `${name}.json`), '--no-restore'])).toEqual({
       status: 0,
       stdout: '',
       stderr: '',
     });
-    expect(bicep('lint', file, '--no-restore')).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(bicep(['lint', file, '--no-restore'])).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 
   it.each(parameterFiles())('%s builds without a word', (name) => {
-    const result = bicep('build-params', join(infraFolder, name), '--stdout', '--no-restore');
+    const result = bicep(['build-params', join(infraFolder, name), '--stdout', '--no-restore']);
     expect({ status: result.status, stderr: result.stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('there is a parameter file for each set, and no other', () => {
+    const names = PARAMETER_SETS.map((name) => join('parameters', `${name}.bicepparam`));
+    expect(parameterFiles().toSorted()).toEqual(['main.bicepparam', ...names].toSorted());
+  });
+
+  it('variables that are empty, as pipelines pass them, count as unset; a lake has to be named', () => {
+    const names = variablesRead();
+    expect(names.length).toBeGreaterThan(12);
+    const valuesOf = (environment: Readonly<Record<string, string>>): unknown => {
+      const { status, stdout, stderr } = buildMain(environment);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      return JSON.parse((JSON.parse(stdout) as { readonly parametersJson: string }).parametersJson);
+    };
+    const emptied = Object.fromEntries(names.map((name) => [name, '']));
+    expect(valuesOf({ ...emptied, LAKE_STORAGE_ACCOUNT_ID: LAKE_ID })).toEqual(
+      valuesOf({ LAKE_STORAGE_ACCOUNT_ID: LAKE_ID }),
+    );
+    expect(buildMain(emptied).stderr).toContain('BCP333');
+    expect(valuesOf({ LAKE_STORAGE_ACCOUNT_ID: LAKE_ID, NETWORK_MODE: 'private' })).toMatchObject({
+      parameters: { network: { value: 'private' }, publicApp: { value: false } },
+    });
   });
 
   it('every module is reached from an entry point', () => {
@@ -70,7 +103,22 @@ describe.skipIf(!hasBicep)('compiler', () => {
 });
 
 function parameterFiles(): readonly string[] {
-  return readdirSync(infraFolder).filter((name) => name.endsWith('.bicepparam'));
+  return readdirSync(infraFolder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.bicepparam'));
+}
+
+/** Environment variables that main.bicepparam reads. */
+function variablesRead(): readonly string[] {
+  const text = readFileSync(join(infraFolder, 'main.bicepparam'), 'utf8');
+  return [...text.matchAll(/readEnvironmentVariable\('(\w+)'/g)].map((match) => match[1] ?? '');
+}
+
+/** Only the given variables are set. */
+function buildMain(environment: Readonly<Record<string, string>>): ReturnType<typeof bicep> {
+  const unset = Object.fromEntries(variablesRead().map((name) => [name, undefined]));
+  return bicep(['build-params', join(infraFolder, 'main.bicepparam'), '--stdout', '--no-restore'], {
+    ...unset,
+    ...environment,
+  });
 }
 
 describe.skipIf(!hasBicep)('what is deployed', () => {
@@ -79,23 +127,27 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
   let onStorage: readonly PredictedResource[] = [];
   beforeAll(() => {
     open = predict({});
-    closed = predict({ network: 'private' });
-    onStorage = predict({ durable: 'azureStorage' });
+    closed = predictSet('private');
+    onStorage = predictSet('azure-storage');
   });
 
-  it('roles equal the allow list, with their scopes', () => {
-    const found = ofType(open, 'Microsoft.Authorization/roleAssignments').map((assignment) => {
+  it.each(['default', ...PARAMETER_SETS] as const)('%s: roles equal the allow list, with their scopes', (name) => {
+    const resources = name === 'default' ? open : predictSet(name);
+    const found = ofType(resources, 'Microsoft.Authorization/roleAssignments').map((assignment) => {
       const role = /roleDefinitions[^0-9a-f]*([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'?\)?\]?$/.exec(
         String(assignment.properties['roleDefinitionId']),
       );
       return `${role?.[1] ?? 'custom'} ${scopeType(assignment)}`;
     });
-    expect(found.toSorted()).toEqual(ALLOWED_ROLES.toSorted());
+    const allowed = ALLOWED_ROLES.filter((role) => name !== 'azure-storage' || !role.includes('DurableTask'));
+    // A reader's role for each container of the lake: this set names two.
+    const further = name === 'existing' ? ALLOWED_ROLES.filter((role) => role.startsWith('2a2b9908')) : [];
+    expect(found.toSorted()).toEqual([...allowed, ...further].toSorted());
   });
 
   it('without the scheduler nobody gets a role on one', () => {
     expect(ofType(onStorage, 'Microsoft.DurableTask/schedulers')).toEqual([]);
-    expect(ofType(onStorage, 'Microsoft.Authorization/roleAssignments')).toHaveLength(ALLOWED_ROLES.length - 1);
+    expect(ofType(onStorage, 'Microsoft.DurableTask/schedulers/taskHubs')).toEqual([]);
   });
 
   it('Cosmos data roles have the stated actions and act on single containers', () => {
@@ -162,6 +214,7 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
       'Microsoft.Insights/diagnosticSettings',
       'Microsoft.Insights/metricAlerts',
       'Microsoft.Insights/scheduledQueryRules',
+      'Microsoft.Insights/workbooks',
       'Microsoft.ManagedIdentity/userAssignedIdentities',
       'Microsoft.OperationalInsights/workspaces', // the destination
       'Microsoft.Resources/resourceGroups',
@@ -183,18 +236,23 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
     );
     expect(endpoints.toSorted()).toEqual(['app', 'blob', 'cosmos', 'lake', 'queue', 'table']);
     expect(ofType(closed, 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups')).toHaveLength(6);
-    expect(ofType(closed, 'Microsoft.Web/sites')[0]?.properties).toHaveProperty('virtualNetworkSubnetId');
+    const [app] = ofType(closed, 'Microsoft.Web/sites');
+    expect(app?.properties['virtualNetworkSubnetId']).toMatch(/outputs\.appSubnetId/);
+    const [network] = ofType(closed, 'Microsoft.Network/virtualNetworks');
+    expect(network?.properties['subnets']).toMatchObject([
+      { name: 'app', properties: { delegations: [{ properties: { serviceName: 'Microsoft.App/environments' } }] } },
+      { name: 'endpoints' },
+    ]);
     expect(ofType(closed, 'Microsoft.Storage/storageAccounts')[0]?.properties).toMatchObject({
       networkAcls: { defaultAction: 'Deny', bypass: 'AzureServices' },
     });
   });
 
-  it('existing accounts and topics are used, not created', () => {
-    const cosmosAccountId =
-      '/subscriptions/00000000-0000-0000-0000-00000000000b/resourceGroups/data/providers/Microsoft.DocumentDB/databaseAccounts/company';
-    const resources = predict({ cosmosAccountId, createMirrors: false, systemTopicName: 'lake-events' });
+  it('existing accounts, containers and topics are used, not created', () => {
+    const resources = predictSet('existing');
     expect(ofType(resources, 'Microsoft.DocumentDB/databaseAccounts')).toEqual([]);
     expect(ofType(resources, 'Microsoft.EventGrid/systemTopics')).toEqual([]);
+    expect(ofType(resources, 'Microsoft.Storage/storageAccounts')).toHaveLength(1);
     expect(ofType(resources, 'Microsoft.EventGrid/systemTopics/eventSubscriptions')[0]?.name).toMatch(
       /^lake-events\/dcs-queue-/,
     );
@@ -206,6 +264,15 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
     expect(containers.every(({ id }) => id.startsWith('/subscriptions/00000000-0000-0000-0000-00000000000b/'))).toBe(
       true,
     );
+    const scopes = ofType(resources, 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments').map(
+      ({ properties }) => /\/dbs\/.*$/.exec(String(properties['scope']))?.[0],
+    );
+    expect(scopes).toEqual([
+      '/dbs/delta-cosmos-sync/colls/state',
+      '/dbs/delta-cosmos-sync/colls/leases',
+      '/dbs/cosmicworks/colls/products',
+      '/dbs/cosmicworks/colls/freshness',
+    ]);
   });
 
   it('the state container is what the code expects: partition key, per-item expiry', () => {
@@ -216,7 +283,10 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
   });
 
   it('a serverless account gets no throughput', () => {
-    const resources = predict({ cosmosServerless: true });
+    const resources = predictSet('serverless');
+    expect(ofType(resources, 'Microsoft.DocumentDB/databaseAccounts')[0]?.properties).toMatchObject({
+      capabilities: [{ name: 'EnableServerless' }],
+    });
     for (const { properties } of ofType(resources, 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers'))
       expect(properties['options']).toEqual({});
   });

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { blobsOf, commitOf } from '../../src/triggers/hint.ts';
+import { parseTableLocation } from '../../src/storage/table-location.ts';
+import { blobsOf, commitOf, hintsFor } from '../../src/triggers/hint.ts';
 import { hasBicep, ofType, predict } from './bicep.ts';
 import { delivers, type EventFilter, type StorageEvent } from './event-filter.ts';
 
@@ -23,6 +24,21 @@ const COMMITS = [
   `quote'd/_delta_log/${V}.json`,
   `plus+sign/_delta_log/${V}.json`,
   `hash#tag/_delta_log/${V}.json`,
+  `percent%2Fslash/_delta_log/${V}.json`,
+  `day=2026-11-22 10%3A00%3A00/_delta_log/${V}.json`,
+  `question?mark&and/_delta_log/${V}.json`,
+  `%/_delta_log/${V}.json`,
+  `%E0%A4%A/_delta_log/${V}.json`,
+  `t/_staged_commits/_delta_log/${V}.json`,
+];
+
+/** Commits of tables that nobody configured: delivered, since filters cannot know, and of no consequence. */
+const OTHER_TABLES = [
+  `products_delta_2/_delta_log/${V}.json`,
+  `archive/products_delta/_delta_log/${V}.json`,
+  `Products_Delta/_delta_log/${V}.json`,
+  `products_delta/nested/_delta_log/${V}.json`,
+  `products%5Fdelta/_delta_log/${V}.json`,
 ];
 
 /** Neither delivered nor commits. */
@@ -54,6 +70,14 @@ const OTHERS = [
   `t/_delta_log%2F${V}.json`,
   't/data.json',
   'other/config.json',
+  `t/_delta_log/_commits/${V}.${UUID}.json.tmp`,
+  `t/_delta_log/${V}.checkpoint.tmp.json`,
+  `t/_delta_log/${V}.json~`,
+  `t/_delta_log/${V}.json%20`,
+  `t/_delta_log/${V}.json.gz`,
+  `t/_delta_log%252F${V}.json`,
+  't/_delta_index/_delta_logs.json',
+  `t/_spark_metadata/${V}.json`,
 ];
 
 /** Delivered, since filters know no patterns, and then refused by the code. */
@@ -110,9 +134,29 @@ describe.skipIf(!hasBicep)('event subscription', () => {
     expect(commitOf(path)).toBeNull();
   });
 
-  it('covers at least 50 subjects, and never drops what the code would act on', () => {
-    const paths = [...COMMITS, ...OTHERS, ...LEFT_TO_THE_CODE];
-    expect(paths.length).toBeGreaterThanOrEqual(50);
+  const tables = new Map([
+    ['products', parseTableLocation('https://account.blob.example/lake/products_delta')],
+    ['spaced', parseTableLocation('https://account.blob.example/lake/with%20space')],
+  ]);
+
+  it.each(OTHER_TABLES)('delivers %s, which is no configured table', (path) => {
+    expect(delivers(filter, created(path))).toBe(true);
+    expect(commitOf(path)).not.toBeNull();
+    expect(hintsFor('lake', path, tables)).toEqual([]);
+  });
+
+  it('a commit of a configured table is a hint for that table, by its decoded name and in its container only', () => {
+    const version = Number(V);
+    expect(hintsFor('lake', `products_delta/_delta_log/${V}.json`, tables)).toEqual([{ tableId: 'products', version }]);
+    expect(hintsFor('lake', `with space/_delta_log/${V}.json`, tables)).toEqual([{ tableId: 'spaced', version }]);
+    expect(hintsFor('lake', `with%20space/_delta_log/${V}.json`, tables)).toEqual([]);
+    expect(hintsFor('gold', `products_delta/_delta_log/${V}.json`, tables)).toEqual([]);
+  });
+
+  it('covers at least 60 subjects, none twice, and never drops what the code would act on', () => {
+    const paths = [...COMMITS, ...OTHERS, ...LEFT_TO_THE_CODE, ...OTHER_TABLES];
+    expect(new Set(paths).size).toBe(paths.length);
+    expect(paths.length).toBeGreaterThanOrEqual(60);
     for (const path of paths) if (commitOf(path) !== null) expect(delivers(filter, created(path)), path).toBe(true);
   });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { logEventInfo, type LogEvent } from '../../src/shared/telemetry.ts';
-import { LAKE_ID, hasBicep, ofType, predict } from './bicep.ts';
+import { LAKE_ID, hasBicep, predict } from './bicep.ts';
 
 /** Azure's naming rules for what has a name of its own. */
 const RULES: Readonly<Record<string, RegExp>> = {
@@ -23,7 +22,11 @@ const RULES: Readonly<Record<string, RegExp>> = {
   'Microsoft.Network/privateDnsZones': /^[-a-z0-9]+(\.[-a-z0-9]+){1,33}$/,
 };
 /** Named by Azure's own hash (role assignments). */
-const HASHED = ['Microsoft.Authorization/roleAssignments', 'Microsoft.Authorization/roleDefinitions'];
+const HASHED = [
+  'Microsoft.Authorization/roleAssignments',
+  'Microsoft.Authorization/roleDefinitions',
+  'Microsoft.Insights/workbooks',
+];
 
 describe.skipIf(!hasBicep)('names', () => {
   it.each([
@@ -53,37 +56,5 @@ describe.skipIf(!hasBicep)('names', () => {
     }
     const ids = resources.map(({ id }) => id).filter((id) => !id.startsWith('['));
     expect(new Set(ids).size).toBe(ids.length);
-  });
-});
-
-describe.skipIf(!hasBicep)('alerts', () => {
-  const events: readonly LogEvent[] = [
-    'epochHeld',
-    'epochFailed',
-    'epochAbandoned',
-    'rowDeadLettered',
-    'sweepRestarted',
-    'leaseLost',
-  ];
-
-  it('ask for events that the app logs, at levels that reach the workspace', () => {
-    const queries = ofType(predict({}), 'Microsoft.Insights/scheduledQueryRules').map(({ properties }) =>
-      JSON.stringify(properties),
-    );
-    const asked = queries.flatMap((text) =>
-      [...text.matchAll(/\\"([a-zA-Z]+)\\"(?=[,)]| ==)/g)].map((match) => match[1] ?? ''),
-    );
-    const named = asked.filter((name) => name !== 'event' && name !== 'onSweep');
-    expect(named.toSorted()).toEqual(events.toSorted());
-    for (const name of events) expect(['info', 'warn', 'error']).toContain(logEventInfo(name).level);
-  });
-
-  it('go to the given address, or nowhere', () => {
-    const receivers = (alertEmail: string): unknown[] =>
-      ofType(predict({ alertEmail }), 'Microsoft.Insights/actionGroups').map(
-        ({ properties }) => properties['emailReceivers'],
-      );
-    expect(receivers('')).toEqual([]);
-    expect(receivers('ops@example.com')).toMatchObject([[{ emailAddress: 'ops@example.com' }]]);
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readAppSettings } from '../../src/config/app-settings.ts';
-import { hasBicep, ofType, predict } from './bicep.ts';
+import { PARAMETER_SETS, hasBicep, ofType, predict, predictSet, type PredictedResource } from './bicep.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -54,25 +54,38 @@ function namesRead(): ReadonlySet<string> {
   return names;
 }
 
-describe.skipIf(!hasBicep)('application settings in Azure', () => {
+const settingsIn = (resources: readonly PredictedResource[]): Readonly<Record<string, unknown>> =>
+  ofType(resources, 'Microsoft.Web/sites/config')[0]?.properties ?? {};
+
+describe.skipIf(!hasBicep).each(['default', ...PARAMETER_SETS] as const)('application settings, %s', (name) => {
   let settings: Readonly<Record<string, unknown>> = {};
-  let unscheduled: Readonly<Record<string, unknown>> = {};
   beforeAll(() => {
-    const of = (parameters: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-      ofType(predict(parameters), 'Microsoft.Web/sites/config')[0]?.properties ?? {};
-    settings = of({ cosmosRuPerSecond: 4000 });
-    unscheduled = of({ durable: 'azureStorage' });
+    settings = settingsIn(name === 'default' ? predict({}) : predictSet(name));
   });
 
   it('every setting that the code reads is set, but for those that do not belong there', () => {
     const missing = [...namesRead()].filter((name) => !(name in settings));
-    expect(missing.toSorted()).toEqual(Object.keys(NOT_IN_AZURE).toSorted());
+    // The figure is set where Azure shall not be asked.
+    const expected = [...Object.keys(NOT_IN_AZURE), ...(name === 'existing' ? [] : ['COSMOS_RU_PER_SECOND'])];
+    expect(missing.toSorted()).toEqual(expected.toSorted());
   });
 
   it('every setting that is set is read, by the code or by the host', () => {
     const read = namesRead();
     const unread = Object.keys(settings).filter((name) => !read.has(name));
-    expect(unread.toSorted()).toEqual(FOR_THE_HOST.toSorted());
+    const expected = FOR_THE_HOST.filter((each) => name !== 'azure-storage' || !each.startsWith('DURABLE_'));
+    expect(unread.toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('Resource Manager is that of the cloud, by name of the template function', () => {
+    expect(settings['RESOURCE_MANAGER_ENDPOINT']).toBe('[environment().resourceManager]');
+  });
+});
+
+describe.skipIf(!hasBicep)('application settings in Azure', () => {
+  let settings: Readonly<Record<string, unknown>> = {};
+  beforeAll(() => {
+    settings = settingsIn(predictSet('existing'));
   });
 
   it('every setting that host.json and bindings name by percent signs is set', () => {
@@ -98,12 +111,6 @@ describe.skipIf(!hasBicep)('application settings in Azure', () => {
 
   it('settings that Flex Consumption refuses are not set', () => {
     for (const name of Object.keys(settings)) expect(name).not.toMatch(/^(FUNCTIONS_|WEBSITE_|SCM_|ENABLE_ORYX)/);
-  });
-
-  it('Durable on Azure Storage names no scheduler, and a container RU/s that is asked for is not set', () => {
-    expect(unscheduled).not.toHaveProperty('DURABLE_TASK_SCHEDULER_CONNECTION_STRING');
-    expect(unscheduled).not.toHaveProperty('COSMOS_RU_PER_SECOND');
-    expect(unscheduled).toHaveProperty('COSMOS_RESOURCE_ID');
   });
 });
 
