@@ -2,8 +2,8 @@
 
 /** Throttling lowers the pace at most this often, since the answers of one moment all tell the same. */
 const CUT_GAP_MS = 900;
-/** What the partition served is measured over this time; it counts when it is clearly less than the pace, and to a limit. */
-const MEASURED_MS = 1000;
+/** The service counts by the second. What it served in one counts when it is clearly less than the pace, and to a limit. */
+const SECOND_MS = 1000;
 const CLEARLY_LESS = 0.85;
 const CUT_MOST = 0.3;
 /** The pace that was throttled, lowered by a trifle, is the ceiling to come back to; for a start the pace stays below it. */
@@ -74,7 +74,7 @@ export class PartitionPace {
   /** The answer to a reservation of `cost` charged `ru`. */
   settle(cost: number, ru: number, now: number): void {
     this.#tokens += cost - ru;
-    while (this.#served[0] !== undefined && this.#served[0].at <= now - MEASURED_MS) this.#served.shift();
+    while (this.#served[0] !== undefined && this.#served[0].at <= now - SECOND_MS) this.#served.shift();
     this.#served.push({ at: now, ru });
   }
 
@@ -83,16 +83,18 @@ export class PartitionPace {
     this.#notBefore = Math.max(this.#notBefore, notBefore);
     if (this.#clearMs < CUT_GAP_MS) return;
     this.#clearMs = 0;
+    // The service counts by the second: what it refuses for the rest of one was too much by as much.
+    const taken = 1 - (notBefore - now) / SECOND_MS;
+    const served = this.#whole > 0 ? this.#servedRu(now) / this.#whole / this.#factor : 0;
+    const part = Math.min(CEILING, taken, served < CLEARLY_LESS ? served : 1);
     // Little may have been served because little was asked for: one measurement does not cut to nothing.
-    const served = this.#whole > 0 ? this.#servedRu(now) / this.#whole : 0;
-    const part = served / this.#factor;
-    this.#ceiling = this.#factor * (part < CLEARLY_LESS ? Math.max(CUT_MOST, part) : CEILING);
+    this.#ceiling = this.#factor * Math.max(CUT_MOST, part);
     this.#factor = Math.max(FACTOR_MINIMUM, this.#ceiling * (1 - START_BELOW));
   }
 
   #servedRu(now: number): number {
     let sum = 0;
-    for (const { at, ru } of this.#served) if (at > now - MEASURED_MS) sum += ru;
+    for (const { at, ru } of this.#served) if (at > now - SECOND_MS) sum += ru;
     return sum;
   }
 }

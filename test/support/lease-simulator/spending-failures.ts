@@ -1,0 +1,96 @@
+/** Failure cases of how a grant is spent. */
+import { run } from './failure-case.ts';
+import type { FailureCase } from './failure-case.ts';
+import { busy } from './figures.ts';
+import { QUIET, SATURATED } from './scenario.ts';
+import type { ScenarioEvent } from './scenario.ts';
+import { simulate } from './simulation.ts';
+
+export const SPENDING_FAILURES: readonly FailureCase[] = [
+  {
+    name: '11 a partition ceiling in proportion to grant over budget spirals down',
+    without: [
+      { file: 'pacer.ts', find: '(budget * grant) / Math.max(granted, grant)', replace: 'Math.min(budget, grant)' },
+    ],
+    measure: (variant) =>
+      run(variant, { ...busy(1), weights: [1, 0, 0, 0] }, (outcome) => 0.25 - outcome.use(10_000, 40_000)),
+    limit: 0.02,
+  },
+  {
+    name: '13 leaving with debt and joining again launders it',
+    without: [{ file: 'demand.ts', find: 'return load.debt > 0 ? Math.max(load.grant, 1) : 0;', replace: 'return 0;' }],
+    measure: (variant) => {
+      const events: ScenarioEvent[] = [];
+      for (let i = 1; i < 60; i++) {
+        const at = i * 500;
+        events.push({ at, kind: 'join', workload: SATURATED }, { at: at + 250, kind: 'leave', holder: i });
+      }
+      const service = { ...QUIET.service, operationRu: 400 };
+      const scenario = {
+        ...QUIET,
+        holders: [{ kind: 'idle' } as const],
+        events,
+        service,
+        durationMs: 32_000,
+        slots: 1,
+      };
+      return run(variant, { ...scenario, budget: 2000 }, (outcome) => outcome.worstMinute);
+    },
+    limit: 1.1,
+  },
+  {
+    name: '14 what was reserved for a lost answer is given back',
+    without: [
+      {
+        file: 'shared-limiter.ts',
+        find: 'lost: () => once((now) => settle(now, null)),',
+        replace: 'lost: () => once((now) => settle(now, 0)),',
+      },
+    ],
+    measure: (variant) => {
+      const network = { ...QUIET.network, lostData: 0.3 };
+      return run(variant, { ...busy(2), network, slots: 60 }, (outcome) => outcome.worstMinute);
+    },
+    limit: 1.02,
+  },
+  {
+    name: '15 other applications use 90 % of the container',
+    without: [
+      {
+        file: 'partition-pace.ts',
+        find: 'Math.min(CEILING, taken, served < CLEARLY_LESS ? served : 1)',
+        replace: 'CEILING',
+      },
+    ],
+    // Operations throttled, the start included.
+    measure: (variant) =>
+      run(
+        variant,
+        { ...busy(2, 12, 60_000), service: { ...QUIET.service, foreground: 0.9 } },
+        ({ service: { counts } }) => counts.throttled / counts.operations,
+      ),
+    limit: 0.005,
+  },
+  {
+    name: '16 operations cost ten times as much all at once',
+    without: [
+      {
+        file: 'budget-table.ts',
+        find: 'use.correction += weight * (ratio - use.correction);',
+        replace: '',
+      },
+    ],
+    // RU of a request over 80 ms of the pace of its partition, once the estimate had its time.
+    measure: async (variant) => {
+      const events = [{ at: 10_000, kind: 'operationRu', ru: 70 } as const];
+      const service = { ...QUIET.service, ruPerSecond: 130_000 };
+      const scenario = { ...busy(4, 50), budget: 40_000, service, events };
+      const start = await simulate({ ...scenario, durationMs: 12_000 }, variant.code);
+      const whole = await simulate({ ...scenario, durationMs: 20_000 }, variant.code);
+      const requests = whole.service.counts.requests - start.service.counts.requests;
+      const pace = scenario.budget / scenario.holders.length / service.partitions;
+      return whole.chargedRu(12_000, 20_000) / requests / (0.08 * pace);
+    },
+    limit: 1,
+  },
+];
