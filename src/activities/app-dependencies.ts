@@ -7,6 +7,7 @@ import type { TokenCredential } from '@azure/identity';
 import { AnonymousCredential, BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient, type QueueClient } from '@azure/storage-queue';
 import type { AppSettings, CosmosSettings, StorageSettings } from '../config/app-settings.ts';
+import { targetsOf } from '../config/cross-checks.ts';
 import type { Budget, SyncConfiguration, TableConfiguration } from '../config/sync-configuration.ts';
 import { openDocumentWriter } from '../cosmos/batch-writer.ts';
 import type { ContainerAddress } from '../cosmos/container-gateway.ts';
@@ -32,6 +33,7 @@ import { blobPlanStore } from '../storage/blob-plan-store.ts';
 import { FolderLogStore } from '../storage/folder-log-store.ts';
 import { READ_RETRIES } from '../storage/open-table.ts';
 import { parseTableLocation, type TableLocation } from '../storage/table-location.ts';
+import { lastConfiguration, type RemovedTable } from '../sync/removal.ts';
 import type { SyncDependencies, SyncTarget } from '../sync/sync-target.ts';
 import type { DocumentWriter } from '../sync/document-writer.ts';
 import { WORK_SIZES } from '../sync/work-sizes.ts';
@@ -104,11 +106,33 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
     return budget;
   };
 
+  const plans = blobPlanStore(storage.getContainerClient(settings.planContainer));
+  const states = cosmosStateStore(stateDatabase.container(settings.stateContainer));
+
+  /** A removed table is looked after with the settings that its documents were written under. */
+  const settingsOf = async (tableId: string): Promise<TableConfiguration> => {
+    const configured = configuration.tables[tableId];
+    if (configured !== undefined) return configured;
+    const order = configuration.removedTables?.[tableId];
+    const written = order === undefined ? null : await lastConfiguration({ plans, states }, tableId);
+    if (written === null) throw unknownTable(tableId);
+    const budget = order?.budget ?? written.budget;
+    if (!targetsOf(written).includes(configuration.budgets[budget]?.target ?? '')) {
+      throw new SyncError('configInvalid', {
+        problem: `Nothing pays for deleting the documents of the removed table "${tableId}".`,
+        reason: `There is no budget "${budget}" for ${targetsOf(written).join(' or ')}.`,
+        remedy: `Name one in removedTables.${tableId}.budget.`,
+      });
+    }
+    return { ...written, budget };
+  };
+
   return {
     configuration,
     locations,
-    plans: blobPlanStore(storage.getContainerClient(settings.planContainer)),
-    states: cosmosStateStore(stateDatabase.container(settings.stateContainer)),
+    removedTables: removedTablesOf(configuration),
+    plans,
+    states,
     publications:
       freshness === undefined
         ? null
@@ -117,12 +141,11 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
     log,
     sizes: WORK_SIZES,
     appVersion: options.appVersion,
-    target(tableId) {
+    async target(tableId) {
       const known = targets.get(tableId);
-      if (known !== undefined) return Promise.resolve(known);
-      const table = configuration.tables[tableId];
-      const location = locations.get(tableId);
-      if (table === undefined || location === undefined) return Promise.reject(unknownTable(tableId));
+      if (known !== undefined) return known;
+      const table = await settingsOf(tableId);
+      const location = locations.get(tableId) ?? parseTableLocation(table.source);
       const { database, container } = table.target;
       const writers = new Map<string, DocumentWriter>();
       const writerOf = (name: string): DocumentWriter => {
@@ -146,8 +169,8 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
         writer: writerOf(container),
         writerOf,
       };
-      targets.set(tableId, target);
-      return Promise.resolve(target);
+      if (locations.has(tableId)) targets.set(tableId, target);
+      return target;
     },
     budget(tableId) {
       const table = configuration.tables[tableId];
@@ -260,6 +283,13 @@ function resourceOf(settings: AppSettings): Omit<ResourceManagerAccount, 'creden
   return endpoint === undefined || subscriptionId === undefined || resourceGroup === undefined || account === undefined
     ? null
     : { endpoint, subscriptionId, resourceGroup, account };
+}
+
+function removedTablesOf({ removedTables, tables }: SyncConfiguration): ReadonlyMap<string, RemovedTable> {
+  const configured = Object.values(tables);
+  return new Map(
+    Object.entries(removedTables ?? {}).map(([id, { documents }]) => [id, { documents, configured }] as const),
+  );
 }
 
 function unknownTable(tableId: string): SyncError {

@@ -20,24 +20,26 @@ The accounts come from the environment, as in the function app: COSMOS_ENDPOINT,
 AzureWebJobsStorage__blobServiceUri, … (infra/README.md has them all).
 `;
 
-/** Runs `work` for every table that is meant, in the order of the configuration. */
+/** Runs `work` for every table that is meant, in the order of the configuration; `removed`: tables taken out of it, too. */
 export async function forEachTable(
   flags: { readonly config?: string | undefined; readonly table?: string | undefined },
   io: CommandIo,
   work: (deps: AppDependencies, tableId: string) => Promise<number>,
+  removed = false,
 ): Promise<number> {
   if (flags.config === undefined) throw new SyncError('usage', { problem: 'The command needs --config FILE.' });
   const configuration = await readConfigurationFile(flags.config);
   const settings = readAppSettings(process.env);
   const deps = await openAppDependencies({ settings, configuration, log: messages(io), appVersion: '1.0' });
   try {
-    const tables = flags.table === undefined ? Object.keys(configuration.tables) : [flags.table];
+    const known = [...deps.locations.keys(), ...(removed ? deps.removedTables.keys() : [])];
+    const tables = flags.table === undefined ? known : [flags.table];
     let worst = 0;
     for (const tableId of tables) {
-      if (!deps.locations.has(tableId)) {
+      if (!known.includes(tableId)) {
         throw new SyncError('tableUnknown', {
           problem: `There is no table "${tableId}" in ${flags.config}.`,
-          reason: `The tables are ${Object.keys(configuration.tables).join(', ')}.`,
+          reason: `The tables are ${known.join(', ')}.`,
         });
       }
       worst = Math.max(worst, await work(deps, tableId));

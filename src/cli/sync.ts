@@ -18,7 +18,7 @@ A table that a function app is working on is left to it. Ends with 3 when an epo
 `,
   async run(argv, io) {
     const { values } = parseArguments(argv, SESSION_FLAGS, 0);
-    return forEachTable(values, io, (deps, tableId) => drive(deps, tableId, values.json === true, io));
+    return forEachTable(values, io, (deps, tableId) => drive(deps, tableId, values.json === true, io), true);
   },
 };
 

@@ -24,6 +24,11 @@ export function crossCheck(configuration: SyncConfiguration): Mistake[] {
         ? mistake(['removedTables', id], 'The table is still configured.', 'Remove it from tables, or from here.')
         : [],
     ),
+    ...Object.entries(configuration.removedTables ?? {}).flatMap(([id, { budget }]) =>
+      budget === undefined || Object.hasOwn(configuration.budgets, budget)
+        ? []
+        : mistake(['removedTables', id, 'budget'], 'There is no budget of this name.', 'Add it to budgets.'),
+    ),
   ];
 }
 
@@ -93,7 +98,7 @@ function checkTable(path: readonly string[], table: TableConfiguration, all: Syn
 }
 
 /** database/container of everything the table writes documents to. */
-function targetsOf(table: TableConfiguration): string[] {
+export function targetsOf(table: TableConfiguration): string[] {
   const { database, container } = table.target;
   const targets = [`${database}/${container}`];
   if (table.publish.kind === 'blueGreen') targets.push(`${database}/${table.publish.other}`);
@@ -139,7 +144,8 @@ function checkSharedContainers(tables: readonly (readonly [string, TableConfigur
   return found;
 }
 
-function separated(a: TableConfiguration, b: TableConfiguration): boolean {
+/** Whether a constant field tells the documents of two tables apart. */
+export function separated(a: TableConfiguration, b: TableConfiguration): boolean {
   if (a.discriminator === undefined || b.discriminator === undefined) return false;
   return a.discriminator.field === b.discriminator.field && a.discriminator.value !== b.discriminator.value;
 }

@@ -33,6 +33,14 @@ const budget = z.strictObject({
 /** An RU/s ceiling that several tables and apps may share. Exactly one of `share` and `ruPerSecond` is set. */
 export type Budget = z.output<typeof budget>;
 
+const removedTable = z.strictObject({
+  documents: z
+    .enum(['keep', 'delete'])
+    .default('keep')
+    .describe('delete: documents and pointer document are deleted, under the budget; guards.maxDeletes holds'),
+  budget: z.string().min(1).exactOptional().describe('Pays for deleting where the budget of the table is gone as well'),
+});
+
 const configuration = z.strictObject({
   $schema: z.string().exactOptional(),
   budgets: z.record(shortName, budget),
@@ -42,9 +50,9 @@ const configuration = z.strictObject({
     .exactOptional()
     .describe('Container for freshness and pointer documents; never a mirrored one'),
   removedTables: z
-    .record(shortName, z.strictObject({ documents: z.enum(['keep', 'delete']) }))
+    .record(shortName, removedTable)
     .exactOptional()
-    .describe('Tables that are no longer synchronised: what becomes of their documents (default: keep)'),
+    .describe('Tables that were taken out of tables for good: their checkpoint is given up'),
 });
 
 /** The whole configuration, checked, defaults filled in. */

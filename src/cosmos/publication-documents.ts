@@ -36,6 +36,16 @@ export function cosmosPublicationStore(container: Container): PublicationStore {
         throw unavailable(error, container.id);
       }
     },
+    async remove(tableId, etag, signal) {
+      try {
+        const accessCondition = { type: 'IfMatch', condition: etag };
+        await container.item(tableId, tableId).delete({ accessCondition, ...options(signal) });
+        return true;
+      } catch (error) {
+        if ([404, 412].includes(statusOf(error))) return false;
+        throw unavailable(error, container.id);
+      }
+    },
   };
 }
 

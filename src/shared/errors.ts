@@ -167,6 +167,11 @@ const CATALOGUE = {
     remedy:
       'Restore what the pointer document names; if readers were moved back to the slot before, run rollback so that the sync follows.',
   },
+  removalRefused: {
+    class: 'refused',
+    retryable: false,
+    remedy: 'Say "keep" in removedTables, or give every table of the container a discriminator.',
+  },
   publicationUnavailable: {
     class: 'failed',
     retryable: true,

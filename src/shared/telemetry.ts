@@ -17,6 +17,7 @@ const EVENTS = {
   epochFailed: { id: 203, level: 'error' },
   epochAbandoned: { id: 204, level: 'warn' },
   publicationFailed: { id: 205, level: 'warn' },
+  tableRemoved: { id: 207, level: 'info' },
   liveSwitched: { id: 206, level: 'info' },
   sliceCompleted: { id: 210, level: 'debug' },
   sliceFailed: { id: 211, level: 'warn' },

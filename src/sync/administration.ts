@@ -5,6 +5,7 @@ import { transition, type LedgerEntry } from './state-store.ts';
 import { replaceable } from './choose-load.ts';
 import { rollBack, rollbackTarget, sameSlot, slotName } from './publication-state.ts';
 import { publish } from './publication.ts';
+import type { Removal, RemovedTable } from './removal.ts';
 import { approve, reject } from './hold.ts';
 import {
   isHeld,
@@ -26,7 +27,8 @@ export type AdminAction =
 
 export interface TableStatus {
   readonly table: string;
-  readonly mode: string;
+  /** Null for a table that was taken out of the configuration. */
+  readonly mode: string | null;
   readonly checkpoint: Pick<Checkpoint, 'version' | 'commitTimestamp' | 'syncedAt' | 'documents' | 'epoch'> | null;
   readonly phase: 'idle' | 'claimed' | 'applying' | 'held' | 'paused';
   readonly current: Pick<
@@ -40,6 +42,16 @@ export interface TableStatus {
   /** Slots of a table that is published as blueGreen or versionFlag; null for others. */
   readonly publication: PublicationStatus | null;
   readonly lastEpoch: LedgerEntry | null;
+  /** Set for a table that was taken out of the configuration. */
+  readonly removal: RemovalStatus | null;
+}
+
+/** `pending`: the next sweep, or somebody's approval, begins it. */
+export interface RemovalStatus {
+  readonly documents: 'keep' | 'delete';
+  readonly phase: 'pending' | Removal['phase'];
+  /** Milliseconds since 1970; null while it is pending. */
+  readonly at: number | null;
 }
 
 /** Containers, or numbers of generations. */
@@ -64,10 +76,10 @@ export async function administer(
   action: AdminAction,
   by: string,
 ): Promise<SyncState> {
-  const target = await deps.target(tableId);
   const now = deps.clock.now();
-  if (action.kind === 'rollback') return rollBackTable(deps, target, by, now);
-  const state = await transition(deps.states, target.id, (latest) => {
+  if (action.kind === 'rollback') return rollBackTable(deps, await deps.target(tableId), by, now);
+  if (!deps.removedTables.has(tableId)) await deps.target(tableId);
+  const state = await transition(deps.states, tableId, (latest) => {
     switch (action.kind) {
       case 'pause':
         return pause(latest, by, now);
@@ -115,15 +127,17 @@ function unchanged(tableId: string): SyncError {
 }
 
 export async function tableStatus(deps: SyncDependencies, tableId: string, signal?: AbortSignal): Promise<TableStatus> {
-  const target = await deps.target(tableId);
+  const order = deps.removedTables.get(tableId);
+  // Of a removed table nothing but its state may be left.
+  const configuration = order === undefined ? (await deps.target(tableId)).configuration : null;
   const [{ state }, [lastEpoch]] = await Promise.all([
-    deps.states.read(target.id, signal),
-    deps.states.history(target.id, 1, signal),
+    deps.states.read(tableId, signal),
+    deps.states.history(tableId, 1, signal),
   ]);
   const { checkpoint, current } = state;
   return {
     table: tableId,
-    mode: target.configuration.mode,
+    mode: configuration?.mode ?? null,
     checkpoint:
       checkpoint === null
         ? null
@@ -140,8 +154,9 @@ export async function tableStatus(deps: SyncDependencies, tableId: string, signa
     pause: state.pause,
     dirty: state.dirty,
     request: state.request,
-    publication: target.configuration.publish.kind === 'inPlace' ? null : publicationStatus(state),
+    publication: configuration?.publish.kind === 'inPlace' ? null : publicationStatus(state),
     lastEpoch: lastEpoch ?? null,
+    removal: removalStatus(state, order),
   };
 }
 
@@ -189,6 +204,11 @@ function phaseOf(state: SyncState): TableStatus['phase'] {
   if (state.pause !== null) return 'paused';
   if (state.current === null) return 'idle';
   return isHeld(state.current) ? 'held' : state.current.phase;
+}
+
+function removalStatus({ removal }: SyncState, order: RemovedTable | undefined): RemovalStatus | null {
+  if (removal !== null) return { documents: removal.documents, phase: removal.phase, at: removal.at };
+  return order === undefined ? null : { documents: order.documents, phase: 'pending', at: null };
 }
 
 function publicationStatus({ publication }: SyncState): PublicationStatus {

@@ -80,8 +80,9 @@ function stale({ planId, target }: PlanHeader): SyncError {
 function isDone(state: SyncState, header: PlanHeader): boolean {
   return (
     state.current?.planId !== header.planId &&
-    state.checkpoint?.epoch === header.epoch &&
-    state.checkpoint.version === header.result.version
+    (state.checkpoint === null
+      ? state.removal !== null && state.epoch >= header.epoch
+      : state.checkpoint.epoch === header.epoch && state.checkpoint.version === header.result.version)
   );
 }
 
@@ -135,10 +136,11 @@ async function verifyReport(
   return { equal: counts.skipped, missing: counts.creates, different: counts.upserts, extra: counts.deletes, samples };
 }
 
-function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint {
+function checkpointOf(header: PlanHeader, state: SyncState, counts: OperationCounts, now: number): Checkpoint | null {
   const before = state.checkpoint;
-  if ((header.kind === 'verify' || header.kind === 'cleanup') && before !== null)
-    return { ...before, epoch: header.epoch };
+  // A removed table has none any more.
+  if (header.kind === 'verify' || header.kind === 'cleanup')
+    return before === null ? null : { ...before, epoch: header.epoch };
   return {
     ...header.result,
     context: header.context,
@@ -166,7 +168,8 @@ function publicationAfter(
   const { slot } = header;
   if (slot === null) {
     // Published until the configuration was changed: the container is one table's again.
-    return before.publication.working === null ? done : { ...done, publication: NOT_PUBLISHED };
+    const { working, live } = before.publication;
+    return working === null && live === null ? done : { ...done, publication: NOT_PUBLISHED };
   }
   if (header.kind === 'cleanup') return removed(done, slot);
   if (!header.load) return done;

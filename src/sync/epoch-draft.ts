@@ -127,7 +127,8 @@ class EpochDrafter {
     const idle = chosen.kind === 'none';
     const retired = chosen.hold === null ? dueForRemoval(state, table, this.#now, idle) : null;
     if (retired !== null && state.checkpoint !== null) {
-      return draftCleanup(this.#deps, this.#target, state, state.checkpoint, retired, this.#signal);
+      const cleanup = await draftCleanup(this.#deps, this.#target, state, state.checkpoint, retired, this.#signal);
+      return cleanup.kind === 'draft' ? { ...cleanup, parts: [], hold: null, sourceEmpty: false } : cleanup;
     }
     if (idle) return { kind: 'nothing' };
     return this.#draftAt(head, mapped, await this.#placeOf(chosen, { slot: working, info }));

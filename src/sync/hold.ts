@@ -26,6 +26,7 @@ export type HoldCode =
   | 'durationCeiling'
   | 'standbyInUse'
   | 'publishUnverified'
+  | 'removalUnclear'
   | 'chunkFailed';
 
 /** The epoch waits from now on, even if an earlier hold of it was approved. */

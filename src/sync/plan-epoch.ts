@@ -1,22 +1,27 @@
 /** planEpoch: looks at the log once, decides what the target needs next, writes the plan and claims the epoch. */
 import { toSyncError, SyncError } from '../shared/errors.ts';
+import type { PlanInput, PlanResult } from './activity-messages.ts';
+import { EpochClaims, rejectedResult } from './epoch-claims.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
-import type { PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
-import { awaitsSwitch, dueForRemoval, expireStandby, removed, slotName, standbyExpired } from './publication-state.ts';
-import { pointerChanged } from './publication.ts';
-import { readPlan, writePlan, type PlanHeader, type PlanStage } from './plan.ts';
-import { sourceIsGone } from './source-failure.ts';
+import { RemovalPlanner } from './plan-removal.ts';
+import { writePlan } from './plan.ts';
+import { awaitsSwitch, dueForRemoval, expireStandby, removed, standbyExpired } from './publication-state.ts';
+import { readmit } from './removal.ts';
+import { isRemovalPending, settleRemoval } from './settle-removal.ts';
 import { transition } from './state-store.ts';
-import { hold, type Hold } from './hold.ts';
-import { isHeld, abandon, claim, dirtyStart, isBusy, takeOver, type CurrentEpoch, type SyncState } from './state.ts';
-import { publicationsOf, type SyncDependencies, type SyncTarget } from './sync-target.ts';
+import { dirtyStart, isBusy, type SyncState } from './state.ts';
+import type { SyncDependencies, SyncTarget } from './sync-target.ts';
 import { configurationHash } from './table-context.ts';
 
 /** Plans the next epoch of a table. Expected failures are results, not exceptions. */
 export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal: AbortSignal): Promise<PlanResult> {
   try {
+    const order = deps.removedTables.get(input.tableId) ?? null;
+    const settled = order === null ? null : await settleRemoval(deps, input, order, signal);
+    if (settled !== null) return settled;
     const target = await deps.target(input.tableId);
+    if (order !== null) return await new RemovalPlanner(deps, target, input, signal).plan(order);
     return await new EpochPlanner(deps, target, input, signal).plan();
   } catch (thrown) {
     const error = toSyncError(thrown);
@@ -31,6 +36,7 @@ const BEHIND_MS = 5 * 60_000;
 
 /** Whether a table has anything to do: one read of its state and one list call. Throws what reading them throws. */
 export async function hasNews(deps: SyncDependencies, tableId: string): Promise<boolean> {
+  if (deps.removedTables.has(tableId)) return isRemovalPending(deps, tableId);
   const target = await deps.target(tableId);
   const { state } = await deps.states.read(target.id);
   if (state.pause !== null) return false;
@@ -68,8 +74,7 @@ class EpochPlanner {
   readonly #input: PlanInput;
   readonly #signal: AbortSignal;
   readonly #now: number;
-  /** The epoch that this very call gave up because its files are gone. */
-  #givenUp: CurrentEpoch | null = null;
+  readonly #claims: EpochClaims;
 
   constructor(deps: SyncDependencies, target: SyncTarget, input: PlanInput, signal: AbortSignal) {
     this.#deps = deps;
@@ -77,20 +82,30 @@ class EpochPlanner {
     this.#input = input;
     this.#signal = signal;
     this.#now = deps.clock.now();
+    this.#claims = new EpochClaims(deps, target, input, signal);
   }
 
   async plan(): Promise<PlanResult> {
-    const state = await this.#settleFailure();
+    const state = await this.#claims.settleFailure();
     if (state.pause !== null) return { kind: 'paused' };
     if (isBusy(state, this.#input.driver, this.#now)) return { kind: 'busy' };
-    const moved = await this.#pointerMoved(state);
+    if (state.removal !== null) return this.#readmit();
+    const moved = await this.#claims.pointerMoved(state);
     if (moved !== null) return moved;
-    if (state.current?.phase === 'applying') return this.#resume(state);
+    if (state.current?.phase === 'applying') return this.#claims.resume(state);
     const since = dirtyStart(state);
     const log = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
     if (log.head === undefined) return this.#noLog(state);
     if (nothingNew(state, log, this.#target, this.#now)) return { kind: 'idle', version: log.head };
     return this.#planAt(await this.#expireStandby(state), log, log.head);
+  }
+
+  /** The table is configured again: a first load finds out what is there. */
+  async #readmit(): Promise<PlanResult> {
+    await transition(this.#deps.states, this.#target.id, (latest) =>
+      latest.removal === null ? null : readmit(latest),
+    );
+    return this.plan();
   }
 
   async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
@@ -113,23 +128,10 @@ class EpochPlanner {
     if (drafted.kind === 'settling') return { kind: 'retryAfter', ms: drafted.ms };
     const { header } = drafted;
     if (state.rejected?.planId === header.planId) {
-      const reason = `The plan was rejected by ${state.rejected.by}.`;
-      return { kind: 'held', planId: header.planId, code: 'rejected', reason };
+      return rejectedResult(state.rejected);
     }
     await writePlan(this.#deps.plans, header, drafted.parts, drafted.ranges, this.#signal);
-    return this.#claim(state, header, drafted.hold ?? this.#stillGone(header));
-  }
-
-  /** Held before anything is written or deleted when it is not clear what readers read. */
-  async #pointerMoved(state: SyncState): Promise<PlanResult | null> {
-    const { live } = state.publication;
-    if (live === null || this.#target.configuration.publish.kind === 'inPlace') return null;
-    const stored = await publicationsOf(this.#deps).read(this.#target.tableId, this.#signal);
-    const named = stored?.document.live ?? null;
-    if (named === slotName(live)) return null;
-    const { code, message } = pointerChanged(this.#target.tableId, named, [slotName(live)]);
-    this.#logHold(code, message, '');
-    return { kind: 'held', planId: '', code, reason: message };
+    return this.#claims.claim(state, header, drafted.hold ?? this.#claims.stillGone(header));
   }
 
   /** After the time of grace the slot before the last switch can no longer be gone back to. */
@@ -142,38 +144,6 @@ class EpochPlanner {
     return next ?? state;
   }
 
-  /** The same live files would be missing again: the table is damaged, not merely ahead of us. */
-  #stillGone(header: PlanHeader): Hold | null {
-    const gone = this.#givenUp;
-    const again = gone !== null && gone.kind !== 'changes' && header.kind !== 'changes' && gone.to === header.to;
-    return again ? this.#failed(this.#input.failure?.message ?? '') : null;
-  }
-
-  /** Gives up an epoch whose files are gone, or holds it where only a person can help. */
-  async #settleFailure(): Promise<SyncState> {
-    const { failure } = this.#input;
-    const { states } = this.#deps;
-    if (failure === null) return (await states.read(this.#target.id, this.#signal)).state;
-    const next = await transition(states, this.#target.id, (state) => {
-      if (state.current?.planId !== failure.planId) return state;
-      if (!sourceIsGone(failure.code)) return hold(state, failure.planId, this.#failed(failure.message));
-      this.#givenUp = state.current;
-      return giveUp(state, this.#now);
-    });
-    const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };
-    this.#deps.log.event('epochAbandoned', fields);
-    return next ?? (await states.read(this.#target.id, this.#signal)).state;
-  }
-
-  #failed(message: string): Hold {
-    return {
-      code: 'chunkFailed',
-      reason: message,
-      remedy: 'Repair the cause, then approve the plan to go on.',
-      since: this.#now,
-    };
-  }
-
   #noLog(state: SyncState): PlanResult {
     const location = this.#target.source.location;
     if (state.checkpoint === null) {
@@ -183,30 +153,8 @@ class EpochPlanner {
       });
     }
     const reason = `The log of ${location} holds nothing at or after version ${state.checkpoint.version}.`;
-    this.#logHold('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
+    this.#claims.logHold('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
     return { kind: 'held', planId: '', code: 'tableVanished', reason };
-  }
-
-  /** A started epoch is finished with its own plan. */
-  async #resume(state: SyncState): Promise<PlanResult> {
-    const current = state.current;
-    if (current === null) return { kind: 'busy' };
-    if (isHeld(current)) return heldResult(current.planId, current.hold);
-    const header = await readPlan(this.#deps.plans, this.#target.id, current.planId, this.#signal);
-    const taken = await transition(this.#deps.states, this.#target.id, (latest) =>
-      latest.current?.planId === current.planId && !isBusy(latest, this.#input.driver, this.#now)
-        ? takeOver(latest, this.#input.driver, this.#now)
-        : null,
-    );
-    if (taken === null) return { kind: 'busy' };
-    // What came before `apply` is sealed in blobs; only the writes are repeated.
-    return {
-      kind: 'epoch',
-      plan: summaryOf(
-        header,
-        header.stages.filter((stage) => stage.name === 'apply'),
-      ),
-    };
   }
 
   /** Nothing to do for the documents; a configuration that only reads differently is remembered. */
@@ -225,65 +173,4 @@ class EpochPlanner {
     }
     return { kind: 'idle', version };
   }
-
-  async #claim(planned: SyncState, header: PlanHeader, holdReason: Hold | null): Promise<PlanResult> {
-    const first = header.stages[0] ?? { name: 'apply' as const, chunks: 0 };
-    const plan = {
-      planId: header.planId,
-      kind: header.kind,
-      from: header.from,
-      to: header.to,
-      why: header.why,
-      firstStage: first.name,
-      chunks: first.chunks,
-      ...(holdReason === null ? {} : { hold: holdReason }),
-      ...(header.load && header.slot !== null ? { load: { slot: header.slot, context: header.context } } : {}),
-    };
-    const claimed = await transition(this.#deps.states, this.#target.id, (latest) => {
-      const moved = latest.epoch !== planned.epoch || latest.pause !== null || latest.current?.phase === 'applying';
-      return moved || isBusy(latest, this.#input.driver, this.#now)
-        ? null
-        : claim(latest, plan, this.#input.driver, this.#now);
-    });
-    const current = claimed?.current;
-    if (current === null || current === undefined) return { kind: 'busy' };
-    const { table, ...described } = {
-      table: header.tableId,
-      planId: header.planId,
-      kind: header.kind,
-      from: header.from,
-      to: header.to,
-      why: header.why,
-    };
-    this.#deps.log.event('epochPlanned', { table, ...described, rows: header.estimate.rows });
-    if (isHeld(current)) {
-      if (current.hold !== undefined)
-        this.#logHold(current.hold.code, current.hold.reason, current.hold.remedy, header.planId);
-      return heldResult(header.planId, current.hold);
-    }
-    return { kind: 'epoch', plan: summaryOf(header, header.stages) };
-  }
-
-  #logHold(code: string, reason: string, remedy: string, planId?: string): void {
-    this.#deps.log.event('epochHeld', { table: this.#target.tableId, code, reason, remedy, planId });
-  }
-}
-
-/** Slices side by side: enough to hide latencies, never so many that small tables starve. */
-const WIDTH = 3;
-
-function summaryOf(header: PlanHeader, stages: readonly PlanStage[]): PlanSummary {
-  const width = Math.min(WIDTH, Math.max(...stages.map((stage) => stage.chunks), 1));
-  return { planId: header.planId, epoch: header.epoch, kind: header.kind, to: header.to, stages, width };
-}
-
-function heldResult(planId: string, reason: Hold | undefined): PlanResult {
-  return { kind: 'held', planId, code: reason?.code ?? 'held', reason: reason?.reason ?? '' };
-}
-
-/** Abandons the epoch; a range whose files are gone can only be healed by comparing both sides. */
-function giveUp(state: SyncState, now: number): SyncState {
-  const next = abandon(state, now);
-  if (state.current?.load !== undefined || state.current?.kind === 'cleanup') return next;
-  return { ...next, dirty: { from: null, to: next.dirty?.to ?? state.current?.to ?? 0 } };
 }

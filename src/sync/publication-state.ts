@@ -28,6 +28,8 @@ export interface RetiredSlot {
   readonly context: string;
   /** When readers were told to leave it, milliseconds since 1970. */
   readonly at: number;
+  /** Cosmos' id of the container, where it is known: in one that was created again nothing is left to delete. */
+  readonly rid?: string;
 }
 
 export interface Publication {
@@ -111,10 +113,9 @@ export function finishLoad(before: SyncState, done: SyncState, slot: Slot, left:
   const inPlace = publication.live === null && publication.working === null;
   const wasLive = record !== null && (inPlace || sameSlot(record.slot, publication.live));
   const displaced = wasLive ? publication.standby : record;
-  const retired = [
-    ...publication.retired,
-    ...(displaced === null ? [] : [{ slot: displaced.slot, context: displaced.checkpoint.context, at: now }]),
-  ].filter((each) => !sameSlot(each.slot, slot));
+  const retired = [...publication.retired, ...(displaced === null ? [] : [retiredSlot(displaced, now)])].filter(
+    (each) => !sameSlot(each.slot, slot),
+  );
   const standby = wasLive ? record : publication.standby;
   return { ...done, publication: { ...publication, working: slot, standby, retired } };
 }
@@ -142,8 +143,8 @@ export function standbyExpired(state: SyncState, table: TableConfiguration, now:
 export function expireStandby(state: SyncState): SyncState {
   const { standby, since } = state.publication;
   if (standby === null) return state;
-  const kept = retire(state, standby.slot, standby.checkpoint.context, since);
-  return { ...kept, publication: { ...kept.publication, standby: null } };
+  const retired = [...state.publication.retired, retiredSlot(standby, since)];
+  return { ...state, publication: { ...state.publication, retired, standby: null } };
 }
 
 /**
@@ -205,6 +206,10 @@ export function rollBack(state: SyncState, now: number): SyncState {
 /** Until when readers that have not looked at the pointer again may still be in the standby, milliseconds since 1970. */
 export function standbyUntil(state: SyncState, table: TableConfiguration): number {
   return state.publication.since + graceMs(table);
+}
+
+function retiredSlot({ slot, checkpoint }: SlotRecord, at: number): RetiredSlot {
+  return { slot, context: checkpoint.context, at, rid: checkpoint.containerRid };
 }
 
 function graceMs({ publish }: TableConfiguration): number {

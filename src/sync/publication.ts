@@ -28,6 +28,8 @@ export interface PublicationStore {
   read(tableId: string, signal?: AbortSignal): Promise<StoredPublication | null>;
   /** Creates (ETag null) or replaces by compare-and-swap; false when somebody else was first. */
   write(document: PublicationDocument, etag: string | null, signal?: AbortSignal): Promise<boolean>;
+  /** Deletes by compare-and-swap; false when somebody changed it meanwhile. */
+  remove(tableId: string, etag: string, signal?: AbortSignal): Promise<boolean>;
 }
 
 /** How often a write is tried against others. */
@@ -59,9 +61,16 @@ export async function publish(
     if (allowed !== 'any' && !allowed.includes(named)) throw pointerChanged(tableId, named, allowed);
     if (await store.write(document, stored?.etag ?? null, signal)) return;
   }
-  throw new SyncError('publicationUnavailable', {
-    problem: `The pointer document of ${tableId} changed at every attempt to update it.`,
-  });
+  throw changesTooOften(tableId);
+}
+
+/** Deletes the document of a table that is no longer there to be read. Throws `publicationUnavailable`. */
+export async function withdraw(store: PublicationStore, tableId: string, signal?: AbortSignal): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const stored = await store.read(tableId, signal);
+    if (stored === null || (await store.remove(tableId, stored.etag, signal))) return;
+  }
+  throw changesTooOften(tableId);
 }
 
 /** Somebody else switched readers over: nothing may be written or deleted until it is clear what they read. */
@@ -74,5 +83,11 @@ export function pointerChanged(
   return new SyncError('pointerChanged', {
     problem: `The pointer document of ${tableId} was changed by somebody else.`,
     reason: `It names ${named === null ? 'nothing' : JSON.stringify(named)} instead of ${expected.join(' or ')}.`,
+  });
+}
+
+function changesTooOften(tableId: string): SyncError {
+  return new SyncError('publicationUnavailable', {
+    problem: `The pointer document of ${tableId} changed at every attempt to update it.`,
   });
 }

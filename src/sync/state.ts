@@ -5,6 +5,7 @@
 import { SyncError } from '../shared/errors.ts';
 import type { Hold } from './hold.ts';
 import { NOT_PUBLISHED, retire, type Publication, type Slot } from './publication-state.ts';
+import type { Removal } from './removal.ts';
 import type { Registration } from './registration.ts';
 
 /** Bumped when a reader of the previous version could misunderstand the document. */
@@ -100,6 +101,8 @@ export interface SyncState {
   readonly emptySince: number | null;
   /** Slots of a table that is published as blueGreen or versionFlag. */
   readonly publication: Publication;
+  /** Set once a table that was taken out of the configuration is being given up. */
+  readonly removal: Removal | null;
 }
 
 export function initialState(target: string): SyncState {
@@ -118,6 +121,7 @@ export function initialState(target: string): SyncState {
     deletesByHour: {},
     emptySince: null,
     publication: NOT_PUBLISHED,
+    removal: null,
   };
 }
 
@@ -209,7 +213,7 @@ const HOUR_MS = 3_600_000;
 export function complete(
   state: SyncState,
   planId: string,
-  checkpoint: Checkpoint,
+  checkpoint: Checkpoint | null,
   result: { readonly deletes: number; readonly forced: Forced | null; readonly now: number },
 ): SyncState {
   const current = currentPlan(state, planId);

@@ -7,6 +7,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Log } from '../shared/telemetry.ts';
 import type { DocumentWriter } from './document-writer.ts';
 import type { Slot } from './publication-state.ts';
+import type { RemovedTable } from './removal.ts';
 import type { PublicationStore } from './publication.ts';
 import type { StateStore } from './state-store.ts';
 import type { WorkSizes } from './work-sizes.ts';
@@ -30,8 +31,10 @@ export function atSlot(target: SyncTarget, slot: Slot | null): SyncTarget {
 }
 
 export interface SyncDependencies {
-  /** Throws `tableUnknown`. */
+  /** A table of the configuration, or a removed one that still has documents to delete. Throws `tableUnknown`. */
   target(tableId: string): Promise<SyncTarget>;
+  /** Tables that were taken out of the configuration for good, by their id. */
+  readonly removedTables: ReadonlyMap<string, RemovedTable>;
   readonly plans: PlanStore;
   readonly states: StateStore;
   /** Freshness and pointer documents; null when none are configured. */

@@ -47,7 +47,7 @@ export function registerEventTriggers(
 async function onLogEvent(deps: AppDependencies, message: unknown, context: InvocationContext): Promise<void> {
   const requeued = requeuedHint(message);
   if (requeued !== null) {
-    if (deps.locations.has(requeued)) await hint(deps, requeued, null, context);
+    if (deps.locations.has(requeued) || deps.removedTables.has(requeued)) await hint(deps, requeued, null, context);
     return;
   }
   for (const blob of blobsOf(message)) await hintBlob(deps, blob.container, blob.path, context);
@@ -89,8 +89,9 @@ export async function hint(
 
 /** Catch-up: one list call for every table that is idle; starts what no hint reached and replaces what is stuck. */
 async function onSweep(deps: AppDependencies, context: InvocationContext): Promise<void> {
-  deps.log.event('sweepStarted', { tables: deps.locations.size });
-  for (const tableId of deps.locations.keys()) {
+  const tables = [...deps.locations.keys(), ...deps.removedTables.keys()];
+  deps.log.event('sweepStarted', { tables: tables.length });
+  for (const tableId of tables) {
     try {
       await sweepTable(deps, tableId, context);
     } catch (thrown) {
@@ -102,8 +103,7 @@ async function onSweep(deps: AppDependencies, context: InvocationContext): Promi
 
 async function sweepTable(deps: AppDependencies, tableId: string, context: InvocationContext): Promise<void> {
   const client = df.getClient(context);
-  const target = await deps.target(tableId);
-  const { state } = await deps.states.read(target.id);
+  const { state } = await deps.states.read(tableId);
   const { current } = state;
   const stalled =
     current !== null && !isHeld(current) && state.pause === null && deps.clock.now() - current.progress.at > STALLED_MS;

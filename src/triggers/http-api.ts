@@ -22,6 +22,7 @@ const STATUS: Readonly<Partial<Record<SyncError['code'], number>>> = {
   planStale: 409,
   nothingToRollBack: 409,
   pointerChanged: 409,
+  removalRefused: 409,
   stateUnavailable: 503,
   publicationUnavailable: 503,
 };
@@ -50,7 +51,10 @@ export function registerHttpApi(runtime: AppRuntime): void {
     route: 'tables',
     methods: ['GET'],
     authLevel: 'function',
-    handler: answer((deps) => Promise.all([...deps.locations.keys()].map((tableId) => statusOf(deps, tableId)))),
+    handler: answer((deps) => {
+      const tables = [...deps.locations.keys(), ...deps.removedTables.keys()];
+      return Promise.all(tables.map((tableId) => statusOf(deps, tableId)));
+    }),
   });
   app.http('table', {
     route: 'tables/{table}',
@@ -126,7 +130,7 @@ async function planIdOf(request: HttpRequest): Promise<string | null> {
 
 function tableOf(deps: AppDependencies, request: HttpRequest): string {
   const tableId = request.params['table'] ?? '';
-  if (deps.locations.has(tableId)) return tableId;
+  if (deps.locations.has(tableId) || deps.removedTables.has(tableId)) return tableId;
   throw new SyncError('tableUnknown', { problem: 'There is no such table in the configuration.' });
 }
 

@@ -230,6 +230,13 @@ describe('mistakes in settings', () => {
       'still',
     ],
     [
+      'a removed table that an unknown budget pays for',
+      {},
+      { removedTables: { old: { documents: 'delete', budget: 'nobody' } } },
+      'removedTables.old.budget',
+      'budgets',
+    ],
+    [
       'a source with a secret',
       { source: 'https://a.blob.core.windows.net/x?sig=abc' },
       {},

@@ -166,6 +166,7 @@ async function live(actions: Readonly<Record<Role, readonly string[]>>): Promise
       clock: systemClock,
       log: silentLog,
       sizes: WORK_SIZES,
+      removedTables: new Map(),
       appVersion: '1.0',
     };
     const sync = async (): Promise<void> => {

@@ -27,6 +27,7 @@ import type { DocumentWriter } from '../../src/sync/document-writer.ts';
 import type { RunOutcome } from '../../src/sync/next-step.ts';
 import type { SyncDependencies, SyncTarget } from '../../src/sync/sync-target.ts';
 import { WORK_SIZES, type WorkSizes } from '../../src/sync/work-sizes.ts';
+import { lastConfiguration, type RemovedTable } from '../../src/sync/removal.ts';
 import type { SyncState } from '../../src/sync/state.ts';
 import { MemoryPlanStore } from './memory-plan-store.ts';
 
@@ -94,6 +95,8 @@ export class SyncTable {
   configuration: TableConfiguration;
   /** Added to the machine's time. */
   skewMs = 0;
+  /** Tables that are taken out of the configuration: this one, while it is. */
+  readonly removedTables = new Map<string, RemovedTable>();
   #target: SyncTarget | undefined;
   readonly #world: SyncWorld;
   #runs = 0;
@@ -113,13 +116,14 @@ export class SyncTable {
     this.configuration = this.configure(table);
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + this.skewMs };
     this.dependencies = {
-      target: (tableId) => Promise.resolve(this.#targetOf(tableId)),
+      target: (tableId) => this.#targetOf(tableId),
       plans: this.plans,
       states: cosmosStateStore(world.client.database(DATABASE).container('state')),
       publications: cosmosPublicationStore(world.client.database(DATABASE).container('freshness')),
       clock,
       log: { event: (name, fields = {}) => void this.events.push({ name, fields }) },
       sizes,
+      removedTables: this.removedTables,
       appVersion: '1.0',
     };
   }
@@ -143,7 +147,14 @@ export class SyncTable {
     if (configuration === undefined) throw new Error('no such table');
     this.configuration = configuration;
     this.#target = undefined;
+    this.removedTables.clear();
     return configuration;
+  }
+
+  /** Takes the table out of the configuration; `configure` puts it back. */
+  remove(documents: RemovedTable['documents'], configured: readonly TableConfiguration[] = []): void {
+    this.removedTables.set(this.id, { documents, configured });
+    this.#target = undefined;
   }
 
   /** Runs until nothing is new or somebody has to act. */
@@ -174,14 +185,18 @@ export class SyncTable {
     return documents;
   }
 
-  #targetOf(tableId: string): SyncTarget {
-    if (tableId !== this.id) throw new SyncError('tableUnknown', { problem: `There is no table "${tableId}".` });
+  async #targetOf(tableId: string): Promise<SyncTarget> {
+    const removed = this.removedTables.has(tableId);
+    const configuration = removed ? await lastConfiguration(this.dependencies, tableId) : this.configuration;
+    if (tableId !== this.id || configuration === null)
+      throw new SyncError('tableUnknown', { problem: `There is no table "${tableId}".` });
     const writerOf = (container: string): DocumentWriter =>
       openDocumentWriter({ account: this.#world.account, database: DATABASE, container, limiter: unlimited });
+    if (removed) this.#target = undefined;
     this.#target ??= {
       tableId,
       id: tableId,
-      configuration: this.configuration,
+      configuration,
       source: new FolderLogStore(this.folder),
       writer: writerOf(tableId),
       writerOf,
