@@ -91,6 +91,6 @@ export const SPENDING_FAILURES: readonly FailureCase[] = [
       const pace = scenario.budget / scenario.holders.length / service.partitions;
       return whole.chargedRu(12_000, 20_000) / requests / (0.08 * pace);
     },
-    limit: 1,
+    limit: 2,
   },
 ];
