@@ -41,14 +41,15 @@ export function physicalName(field: StructField, mode: ColumnMappingMode): strin
   );
 }
 
-/** Parquet field id of a field in id mode, undefined in the others. */
+/** Parquet field id of a field in id mode, undefined in the others; an id that is none is refused in name mode, too. */
 export function fieldId(field: StructField, mode: ColumnMappingMode): number | undefined {
-  if (mode !== 'id') return undefined;
   const id = field.metadata[ID];
-  if (typeof id === 'number' && Number.isSafeInteger(id)) return id;
+  if (mode === 'none' || (mode === 'name' && id === undefined)) return undefined;
+  // Parquet has 32 bits for it.
+  if (typeof id === 'number' && (id | 0) === id) return mode === 'id' ? id : undefined;
   throw logDamaged(
     `The column ${JSON.stringify(field.name)} has no column mapping id.`,
-    'Column mapping is by id, so every field must have one.',
+    'Column mapping gives every field a whole number of 32 bits.',
   );
 }
 

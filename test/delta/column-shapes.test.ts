@@ -17,7 +17,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const all = protocol(3, ['columnMapping', 'timestampNtz', 'typeWidening', 'variantType']);
 const schemaOf = (fields: readonly unknown[]) => ({ schemaString: JSON.stringify({ type: 'struct', fields }) });
 const field = (name: string, type: unknown, metadata: object = {}) => ({ name, type, nullable: true, metadata });
-const physical = (name: string, type: unknown, id: number, physicalName: string) =>
+const physical = (name: string, type: unknown, id: unknown, physicalName: string) =>
   field(name, type, { 'delta.columnMapping.id': id, 'delta.columnMapping.physicalName': physicalName });
 
 /** Rows of a one-file table: columns and rows of the file, fields of the schema. */
@@ -230,6 +230,9 @@ describe('column mapping', () => {
       'name',
     ],
     ['without an id, by id', [field('a', 'long', { 'delta.columnMapping.physicalName': 'a' })], 'id'],
+    ['with an id that no file can have', [physical('a', 'long', 2 ** 31, 'a')], 'id'],
+    ['with an id that is text', [physical('a', 'long', '1', 'a')], 'name'],
+    ['with an id that is null', [physical('a', 'long', null, 'a')], 'name'],
     ['of two columns to one place', [physical('a', 'long', 1, 'x'), physical('b', 'long', 2, 'x')], 'name'],
   ])('is refused: %s', async (_what, fields, mode) => {
     await expect(
