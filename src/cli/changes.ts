@@ -3,7 +3,7 @@ import { readChangeFeed } from '../delta/change-feed.ts';
 import { SyncError } from '../shared/errors.ts';
 import { integerFlag, parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
-import { rowEncoder, timestampText } from './row-text.ts';
+import { lineSafe, rowEncoder, timestampText } from './row-text.ts';
 import { tableArgument } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos changes TABLE --from V [--to V]
@@ -41,7 +41,7 @@ export const changesCommand: Command = {
         const body = encode(row).slice(0, -1);
         text += `${body}${body.length > 1 ? ',' : ''}"_change_type":${JSON.stringify(batch.changeTypes[i])},${tail}`;
       }
-      await io.stdout.write(text);
+      await io.stdout.write(lineSafe(text));
     }
     return 0;
   },

@@ -5,7 +5,7 @@ import type { Snapshot, SnapshotTotals } from '../delta/snapshot.ts';
 import { stringifyJson } from '../shared/json.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command, TextWriter } from './command.ts';
-import { schemaJson, timestampText } from './row-text.ts';
+import { lineSafe, schemaJson, timestampText } from './row-text.ts';
 import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos inspect TABLE [--version V | --timestamp T] [--files] [--json]
@@ -51,7 +51,7 @@ async function writeJson({ snapshot, totals, feed, files }: Description, out: Te
     domainMetadata: Object.fromEntries(snapshot.domainMetadata),
     ...(files === undefined ? {} : { files }),
   };
-  await out.write(`${stringifyJson(description)}\n`);
+  await out.write(lineSafe(`${stringifyJson(description)}\n`));
 }
 
 function list(items: readonly string[]): string {
@@ -70,6 +70,7 @@ async function writeText({ snapshot, totals, feed, files }: Description, out: Te
     `table              ${metadata.name === undefined ? '' : `${metadata.name} `}${metadata.id}`,
     `protocol           reader ${protocol.minReaderVersion}, writer ${protocol.minWriterVersion}`,
     `reader features    ${list(protocol.readerFeatures)}`,
+    `writer features    ${list(protocol.writerFeatures)}`,
     `column mapping     ${snapshot.columnMapping}`,
     `change data feed   ${feedText(feed)}`,
     `partition columns  ${list(metadata.partitionColumns)}`,

@@ -73,6 +73,16 @@ export function rowEncoder(fields: readonly StructField[]): (row: Row) => string
   };
 }
 
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+/**
+ * JSON lines in which no text holds what some readers take for the end of a line (Node's readline, Python's splitlines):
+ * the Unicode line ends that JSON leaves as they are become escapes.
+ */
+export function lineSafe(text: string): string {
+  return text.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** A type as `inspect --json` shows it: a name, or `{struct: [[name, type]…]}`, `{array: type}`, `{map: [key, value]}`. */
 export type TypeJson =
   | string

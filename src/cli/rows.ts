@@ -1,8 +1,9 @@
 /** `delta-cosmos rows`: the rows of a table version, one JSON object a line. */
 import { columnsOf, readFileRows, tableLayout } from '../delta/file-rows.ts';
+import { SyncError } from '../shared/errors.ts';
 import { integerFlag, listFlag, parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
-import { rowEncoder } from './row-text.ts';
+import { lineSafe, rowEncoder } from './row-text.ts';
 import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos rows TABLE [--version V | --timestamp T] [--columns a,b] [--limit N]
@@ -34,7 +35,12 @@ export const rowsCommand: Command = {
     const columns = values.columns === undefined ? undefined : listFlag('columns', values.columns);
     const { store, snapshot } = await snapshotArgument(positionals, values, io.signal);
     const layout = tableLayout(snapshot.metadata, snapshot.protocol);
-    const encode = rowEncoder(columnsOf(layout.schema, columns));
+    const fields = columnsOf(layout.schema, columns);
+    const twice = fields.find((field, i) => fields.indexOf(field) !== i);
+    if (twice !== undefined) {
+      throw new SyncError('usage', { problem: `--columns names ${JSON.stringify(twice.name)} twice.` });
+    }
+    const encode = rowEncoder(fields);
     const options = columns === undefined ? {} : { columns };
     for await (const file of snapshot.files(io.signal)) {
       if (left <= 0) break;
@@ -42,7 +48,7 @@ export const rowsCommand: Command = {
       for await (const { rows } of readFileRows(store, selection, layout, options, io.signal)) {
         const wanted = rows.length > left ? rows.slice(0, left) : rows;
         left -= wanted.length;
-        await io.stdout.write(wanted.map((row) => `${encode(row)}\n`).join(''));
+        await io.stdout.write(lineSafe(wanted.map((row) => `${encode(row)}\n`).join('')));
         if (left <= 0) break;
       }
     }

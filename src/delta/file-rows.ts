@@ -53,11 +53,12 @@ export interface FileRowBatch {
   readonly nextRow: number;
 }
 
-/** The fields of these logical names, all by default. Throws `columnUnknown`. */
+/** The fields of these logical names, in any case as everywhere in Delta; all by default. Throws `columnUnknown`. */
 export function columnsOf(schema: StructType, names: readonly string[] | undefined): readonly StructField[] {
   if (names === undefined) return schema.fields;
   return names.map((name) => {
-    const field = schema.fields.find((candidate) => candidate.name === name);
+    const folded = name.toLowerCase();
+    const field = schema.fields.find((candidate) => candidate.name.toLowerCase() === folded);
     if (field === undefined) {
       throw new SyncError('columnUnknown', { problem: `The table has no column ${JSON.stringify(name)}.` });
     }
