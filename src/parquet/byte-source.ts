@@ -6,7 +6,10 @@ export interface ByteSource {
   readonly name: string;
   /** Length in bytes. */
   readonly size: number;
-  /** Bytes [start, end). Never a suffix range. Rejects when the signal aborts. */
+  /**
+   * Bytes [start, end), in memory that is the caller's from then on: he may free it. Never a suffix range. Rejects when
+   * the signal aborts.
+   */
   read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
 }
 

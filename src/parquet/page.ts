@@ -4,7 +4,7 @@ import { transcodeToPlain } from './encoded-values.ts';
 import type { FileField } from './file-schema.ts';
 import type { PageHeader } from './hyparquet-internals.ts';
 import { PlainValues } from './plain-values.ts';
-import type { PageMemory } from './reused-memory.ts';
+import { freeMemory, type PageMemory } from './reused-memory.ts';
 import { RleReader } from './rle-reader.ts';
 
 /** A data page, ready to be decoded value by value. */
@@ -70,7 +70,9 @@ export function openDataPage(
 function openV1(header: PageHeader, body: Uint8Array, codec: string, memory: PageMemory, leaf: FileField): DataPage {
   const v1 = header.data_page_header;
   if (v1 === undefined) throw new Error('a data page has no header');
-  const bytes = memory.hold(decompress(codec, body, header.uncompressed_page_size));
+  const stored = decompress(codec, body, header.uncompressed_page_size);
+  const bytes = memory.hold(stored);
+  if (stored !== body) freeMemory(stored);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const levels = (max: number, encoding: string | undefined): RleReader | undefined => {
@@ -104,6 +106,7 @@ function openV2(
   if (size < 0) throw new Error('a page is shorter than its levels');
   const values = v2.is_compressed === false ? stored : decompress(codec, stored, size);
   const bytes = memory.hold(body.subarray(0, levelBytes), values);
+  if (values !== stored) freeMemory(values);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const levels = (max: number, start: number, end: number): RleReader | undefined =>
     max === 0 ? undefined : new RleReader(view, start, end, bitWidth(max));

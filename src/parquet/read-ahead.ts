@@ -1,5 +1,5 @@
 import { checkLength, type ByteSource } from './byte-source.ts';
-import { WindowMemory } from './reused-memory.ts';
+import { freeMemory } from './reused-memory.ts';
 import type { WindowPlan } from './read-windows.ts';
 
 /** Reads that are under way at once. */
@@ -15,7 +15,6 @@ export class ReadAhead {
   private readonly budgetBytes: number;
   /** The window to read after those it gave before; undefined when none may be read yet, or ever. */
   private readonly upcoming: () => ReadWindow | undefined;
-  private readonly memory = new WindowMemory();
   private waiting: ReadWindow | undefined;
   private heldBytes = 0;
   private underWay = 0;
@@ -46,14 +45,14 @@ export class ReadAhead {
     }
   }
 
-  /** For windows: the bytes, in memory to be given back. */
+  /** For windows: the bytes, to be given back. */
   async read(start: number, end: number): Promise<Uint8Array> {
     this.heldBytes += end - start;
     this.underWay++;
     try {
       const bytes = await this.source.read(start, end, this.signal);
       checkLength(this.source, bytes, end - start);
-      return this.memory.copy(bytes);
+      return bytes;
     } catch (thrown) {
       this.heldBytes -= end - start;
       throw thrown;
@@ -67,7 +66,7 @@ export class ReadAhead {
   /** For windows: takes back what `read` gave. */
   giveBack(bytes: Uint8Array): void {
     this.heldBytes -= bytes.length;
-    this.memory.giveBack(bytes);
+    freeMemory(bytes);
     this.proceed();
   }
 }

@@ -7,9 +7,12 @@ import { planRows } from './row-plan.ts';
 import type { RowBatch, RowRequest } from './row-request.ts';
 import type { Row } from './value-type.ts';
 
-const DEFAULT_BATCH_ROWS = 1024;
-/** A batch of a table with many columns has fewer rows: what is alive at once is copied by every minor collection. */
-const BATCH_VALUES = 16_384;
+/**
+ * Values of a batch, and its least rows, where the caller does not say. What is alive at once is copied by every minor
+ * collection, and by what was copied the engine decides how much memory to take for new objects.
+ */
+const BATCH_VALUES = 2048;
+const LEAST_BATCH_ROWS = 128;
 const DEFAULT_BATCH_BYTES = 4 * 1024 * 1024;
 const DEFAULT_WINDOW_BYTES = 24 * 1024 * 1024;
 /** After this many batches other work of the process gets its turn, even when nothing is being read. */
@@ -31,7 +34,7 @@ export async function* readRowBatches(
   const readers = plan.leaves.map(({ place, leaf, conversion }) => new ColumnReader(place, leaf, conversion));
   const groups = wantedRows(file, request);
   const windows = new GroupWindows(file, plan.leaves, groups, request.windowBytes ?? DEFAULT_WINDOW_BYTES, reading);
-  const batchRows = request.batchRows ?? DEFAULT_BATCH_ROWS;
+  const batchRows = request.batchRows ?? Math.max(LEAST_BATCH_ROWS, Math.ceil(BATCH_VALUES / (readers.length + 1)));
   const batchBytes = request.batchBytes ?? DEFAULT_BATCH_BYTES;
   let batches = 0;
   try {
@@ -81,10 +84,9 @@ function wantedRows(file: ParquetFile, request: RowRequest): GroupRows[] {
     .filter(({ start, end }) => start < end);
 }
 
-/** Rows that fit a batch by the number of columns and the sizes of the open pages; at least one. */
+/** Rows that fit a batch by the sizes of the open pages; at least one. */
 function rowsOf(batchBytes: number, readers: readonly ColumnReader[]): number {
-  const byColumns = Math.ceil(BATCH_VALUES / Math.max(1, readers.length));
   const rowBytes = readers.reduce((sum, reader) => sum + reader.rowBytes, 0);
   const known = readers.reduce((least, reader) => Math.min(least, reader.rowsAhead), Number.POSITIVE_INFINITY);
-  return Math.max(1, Math.min(byColumns, known, Math.floor(batchBytes / Math.max(1, rowBytes))));
+  return Math.max(1, Math.min(known, Math.floor(batchBytes / Math.max(1, rowBytes))));
 }

@@ -22,7 +22,7 @@ export interface RowRequest {
   readonly rowRange?: { readonly start: number; readonly end: number };
   /** Indexes of row groups to read; default all. Rows keep their physical index. */
   readonly rowGroups?: readonly number[];
-  /** At most this many rows a batch; default 1024. */
+  /** At most this many rows a batch; default by the number of columns, 128 to 2048. */
   readonly batchRows?: number;
   /** About this many bytes of page data a batch; default 4 MiB. A single row may exceed it. */
   readonly batchBytes?: number;

@@ -85,6 +85,33 @@ describe('reading ahead', () => {
     expect(source.mostBytes).toBeLessThanOrEqual(windowBytes + 256 * 1024);
   });
 
+  it('frees what was read as soon as its pages are decoded', async () => {
+    const memory = memorySource(bytes);
+    const given: Uint8Array[] = [];
+    const source: ByteSource = {
+      ...memory,
+      async read(start, end, signal) {
+        const read = await memory.read(start, end, signal);
+        given.push(read);
+        return read;
+      },
+    };
+    const file = await openParquet(source);
+    given.length = 0;
+    const windowBytes = 800 * 1024;
+    let most = 0;
+    for await (const _ of readRowBatches(file, { columns: fields, windowBytes })) {
+      most = Math.max(
+        most,
+        given.reduce((sum, part) => sum + part.byteLength, 0),
+      );
+    }
+    await turn();
+    expect(given.length).toBe(file.rowGroups.length);
+    expect(given.filter((part) => part.byteLength > 0)).toHaveLength(0);
+    expect(most).toBeLessThanOrEqual(windowBytes);
+  });
+
   it('starts no read after the caller stopped', async () => {
     const source = slowSource(5);
     const file = await openParquet(source);
