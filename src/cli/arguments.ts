@@ -14,7 +14,7 @@ type Parsed<F extends Flags> = ReturnType<
 
 /**
  * Flag values and positionals. Throws `usage` for a flag that does not exist (naming the nearest that does), a flag
- * without its value, a value for a flag that takes none, and more positionals than `maxPositionals`.
+ * without its value or given twice, a value for a flag that takes none, and more positionals than `maxPositionals`.
  */
 export function parseArguments<F extends Flags>(argv: readonly string[], flags: F, maxPositionals: number): Parsed<F> {
   const { tokens } = parseArgs({
@@ -24,8 +24,15 @@ export function parseArguments<F extends Flags>(argv: readonly string[], flags: 
     allowPositionals: true,
     tokens: true,
   });
+  const given = new Set<string>();
   for (const token of tokens) {
-    if (token.kind === 'option' && !Object.hasOwn(flags, token.name)) throw unknownFlag(token.rawName, flags);
+    if (token.kind !== 'option') continue;
+    if (!Object.hasOwn(flags, token.name)) throw unknownFlag(token.rawName, flags);
+    // The last one would win without a word.
+    if (given.has(token.name)) {
+      throw new SyncError('usage', { problem: `${token.rawName} is given twice.`, remedy: 'Give it once.' });
+    }
+    given.add(token.name);
   }
   let parsed: Parsed<F>;
   try {

@@ -12,7 +12,7 @@ import { forEachTable, SESSION_FLAGS, SESSION_USAGE } from './sync-session.ts';
 export const planCommand: Command = {
   name: 'plan',
   summary: 'what the next epoch of a table would do; nothing is written',
-  usage: `delta-cosmos plan --config FILE [--table ID] [--exact] [--json]
+  usage: `delta-cosmos plan (--config FILE | --local DIR) [--table ID] [--exact] [--json]
 
   --exact         counts creates, updates, deletes and rows that need nothing by reading what the epoch would read
 ${SESSION_USAGE}

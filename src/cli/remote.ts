@@ -1,17 +1,21 @@
 /** Commands that talk to a deployed function app over its HTTP API. */
-import { SyncError } from '../shared/errors.ts';
+import { errorCatalogue, SyncError } from '../shared/errors.ts';
+import type { ErrorCode } from '../shared/errors.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command, CommandIo } from './command.ts';
+import { readLocalRun } from './local-run.ts';
 
 const FLAGS = {
   app: { type: 'string' },
   key: { type: 'string' },
+  local: { type: 'string' },
   table: { type: 'string' },
   plan: { type: 'string' },
 } as const;
 
 const USAGE = `  --app URL       the function app, https://<name>.azurewebsites.net (or DELTA_COSMOS_APP)
   --key KEY       a function key (better in DELTA_COSMOS_KEY: arguments are visible to others on the machine)
+  --local DIR     instead of both: the local run (npm start) with this data folder
   --table ID      the table; status shows all without it
   --plan ID       the held plan, for approve and reject
 `;
@@ -63,7 +67,7 @@ function remoteCommand(name: string, route: Route): Command {
   return {
     name,
     summary: route.summary,
-    usage: `delta-cosmos ${name} --app URL ${route.all === true ? '[--table ID]' : '--table ID'}${route.needsPlan === true ? ' --plan ID' : ''}\n\n${USAGE}`,
+    usage: `delta-cosmos ${name} (--app URL | --local DIR) ${route.all === true ? '[--table ID]' : '--table ID'}${route.needsPlan === true ? ' --plan ID' : ''}\n\n${USAGE}`,
     async run(argv, io) {
       const { values } = parseArguments(argv, FLAGS, 0);
       const table = values.table ?? '';
@@ -74,14 +78,13 @@ function remoteCommand(name: string, route: Route): Command {
           remedy: 'The status of the table shows the held plan.',
         });
       }
-      const body = await call(
-        appUrl(values.app),
-        values.key ?? process.env['DELTA_COSMOS_KEY'],
-        route,
-        table,
-        values.plan,
-        io,
-      );
+      if (values.local !== undefined && (values.app ?? values.key) !== undefined) {
+        throw new SyncError('usage', { problem: 'Only one of --app and --local can be meant.' });
+      }
+      const local = values.local === undefined ? undefined : await readLocalRun(values.local);
+      const app = appUrl(local?.app ?? values.app);
+      const key = local?.key ?? values.key ?? process.env['DELTA_COSMOS_KEY'];
+      const body = await call(app, key, route, table, values.plan, io);
       const lines = name === 'dead-letters' && Array.isArray(body) ? body : [body];
       for (const line of lines)
         await io.stdout.write(`${JSON.stringify(line, undefined, lines === body ? undefined : 2)}\n`);
@@ -93,7 +96,7 @@ function remoteCommand(name: string, route: Route): Command {
 function appUrl(flag: string | undefined): URL {
   const text = flag ?? process.env['DELTA_COSMOS_APP'];
   const url = text === undefined ? null : URL.parse(text);
-  if (url === null) throw new SyncError('usage', { problem: 'The command needs --app URL.' });
+  if (url === null) throw new SyncError('usage', { problem: 'The command needs --app URL or --local DIR.' });
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   if (url.protocol !== 'https:' && !local)
     throw new SyncError('usage', { problem: '--app must be an https address: the key would be readable on the way.' });
@@ -131,14 +134,24 @@ async function call(
       reason: `It answered ${response.status}.`,
     });
   }
-  const error =
-    typeof body === 'object' && body !== null && 'error' in body ? (body.error as { message?: unknown }) : {};
-  const reason = typeof error.message === 'string' ? error.message : `It answered ${response.status}.`;
-  throw new SyncError('appRefused', {
-    problem: `${app.origin} refused the request.`,
-    reason,
-    remedy: 'Look at the status of the table.',
-  });
+  throw (
+    statedError(body) ??
+    new SyncError('appRefused', {
+      problem: `${app.origin} refused the request.`,
+      reason: `It answered ${response.status}.`,
+      remedy: 'Look at the log of the app.',
+    })
+  );
+}
+
+/** The error that the app states: its message has problem, reason and remedy already. */
+function statedError(body: unknown): SyncError | undefined {
+  if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
+  const { code, message } = (body.error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
+  if (typeof code !== 'string' || typeof message !== 'string' || !Object.hasOwn(errorCatalogue(), code)) {
+    return undefined;
+  }
+  return new SyncError(code as ErrorCode, { problem: message, remedy: '' });
 }
 
 function jsonOf(text: string): unknown {

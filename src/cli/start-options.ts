@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import { nearestName } from '../config/nearest-name.ts';
 import { keyTemplateOf, parseKeyTemplate } from '../documents/key-template.ts';
+import { UNLIMITED_RU_PER_SECOND } from '../local/launcher/app-settings.ts';
 import type { EventPath, TableSetup } from '../local/launcher/app-settings.ts';
 import type { PortChoice } from '../local/launcher/local-azure.ts';
 import { SyncError } from '../shared/errors.ts';
@@ -62,9 +63,6 @@ const DATA_ROOT = '.delta-cosmos';
 /** The sample's container has so many RU/s, and the app the documented share of them. */
 const SAMPLE_RU_PER_SECOND = 1000;
 const SAMPLE_SHARE = 0.3;
-
-/** More than any machine spends: stands for "no limit". */
-const UNLIMITED_RU_PER_SECOND = 10_000_000;
 
 export interface StartOptions {
   readonly json: boolean;
@@ -195,6 +193,14 @@ function portsOf(values: Values): PortChoice {
   const blob = port('blob-port');
   const queue = port('queue-port');
   const table = port('table-port');
+  const asked = [functions, cosmos, blob, queue, table].filter((each) => each !== undefined);
+  const twice = asked.find((each, index) => asked.indexOf(each) < index);
+  if (twice !== undefined) {
+    throw new SyncError('usage', {
+      problem: `Port ${twice} is asked for twice.`,
+      remedy: 'Give every service a port of its own.',
+    });
+  }
   return {
     ...(functions === undefined ? {} : { functions }),
     ...(cosmos === undefined ? {} : { cosmos }),

@@ -11,7 +11,7 @@ import { forEachTable, SESSION_FLAGS, SESSION_USAGE } from './sync-session.ts';
 export const syncCommand: Command = {
   name: 'sync',
   summary: 'bring containers up to the heads of their tables, once',
-  usage: `delta-cosmos sync --config FILE [--table ID] [--json]
+  usage: `delta-cosmos sync (--config FILE | --local DIR) [--table ID] [--json]
 
 ${SESSION_USAGE}
 A table that a function app is working on is left to it. Ends with 3 when an epoch is held.
@@ -25,7 +25,7 @@ A table that a function app is working on is left to it. Ends with 3 when an epo
 export const resyncCommand: Command = {
   name: 'resync',
   summary: 'compare table and container, and write what differs',
-  usage: `delta-cosmos resync --config FILE [--table ID] [--json]
+  usage: `delta-cosmos resync (--config FILE | --local DIR) [--table ID] [--json]
 
 ${SESSION_USAGE}`,
   async run(argv, io) {
@@ -40,7 +40,7 @@ ${SESSION_USAGE}`,
 export const verifyCommand: Command = {
   name: 'verify',
   summary: 'compare table and container; with --repair, write what differs',
-  usage: `delta-cosmos verify --config FILE [--table ID] [--repair] [--json]
+  usage: `delta-cosmos verify (--config FILE | --local DIR) [--table ID] [--repair] [--json]
 
   --repair        writes what differs afterwards, under the budget
 ${SESSION_USAGE}
@@ -65,7 +65,7 @@ Ends with 1 when both sides differ and --repair was not given.
 export const rollbackCommand: Command = {
   name: 'rollback',
   summary: 'tell readers to read what was published before, and pause the table',
-  usage: `delta-cosmos rollback --config FILE --table ID [--json]
+  usage: `delta-cosmos rollback (--config FILE | --local DIR) --table ID [--json]
 
 ${SESSION_USAGE}
 Only for tables that are published as blueGreen or versionFlag, as long as what was there before is kept

@@ -35,6 +35,11 @@ describe('command line arguments', () => {
     expect(problemOf(() => parseArguments(['--exit'], flags, 0)).message).toContain('--exit-when-synced?');
   });
 
+  test('a flag that is given twice is not decided by its place', () => {
+    const error = problemOf(() => parseArguments(['--table', 'a', '--table=b'], flags, 0));
+    expect([error.code, error.message]).toEqual(['usage', '--table is given twice. Give it once.']);
+  });
+
   test('nothing near: the remedy is --help', () => {
     expect(problemOf(() => parseArguments(['--qqqqqq'], flags, 0)).remedy).toContain('--help');
   });

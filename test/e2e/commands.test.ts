@@ -96,12 +96,27 @@ describe('commands against a run', () => {
     expect(refused.err).not.toContain('secret-of-somebody');
   });
 
+  test('--local names the run by its data folder, for commands of both kinds', async () => {
+    const local = ['--local', join(folder, 'data')];
+    expect((await command('status', ...local, '--table', 'parts')).out).toContain('"table": "parts"');
+    expect(await command('plan', ...local)).toMatchObject({ code: 0, out: 'parts: nothing to do\n' });
+    const none = await command('plan', '--local', folder);
+    expect(none).toMatchObject({ code: 1, out: '' });
+    expect(none.err).toContain('error appUnavailable: No local run uses the data folder');
+    expect(await command('plan', ...local, '--config', config())).toMatchObject({ code: 2 });
+    expect(await command('status', ...local, '--app', ready.functions.url)).toMatchObject({ code: 2 });
+  });
+
   test('an approval of nothing, a table that does not exist and a missing configuration end with their codes', async () => {
     const app = ['--app', ready.functions.url, '--key', ready.functions.masterKey];
-    expect(await command('approve', ...app, '--table', 'parts', '--plan', 'e1-v1-000000000000')).toMatchObject({
-      code: 1,
-    });
-    expect((await command('pause', ...app, '--table', 'other')).err).toContain('no such table');
+    const approved = await command('approve', ...app, '--table', 'parts', '--plan', 'e1-v1-000000000000');
+    expect(approved.code).toBe(1);
+    expect(approved.err).toBe(
+      'error nothingHeld: No epoch of parts waits for approval. Look at the status of the table.\n',
+    );
+    const unknown = await command('pause', ...app, '--table', 'other');
+    expect(unknown.code).toBe(2);
+    expect(unknown.err).toContain('error tableUnknown: There is no such table');
     expect(await command('plan', '--config', config(), '--table', 'other')).toMatchObject({ code: 2 });
     expect(await command('plan', '--config', join(folder, 'absent.json'))).toMatchObject({ code: 2 });
     expect(await command('plan')).toMatchObject({ code: 2 });

@@ -21,6 +21,8 @@ export type AppEvent =
   | {
       readonly kind: 'epochHeld';
       readonly table: string;
+      /** Empty when there is no plan that could be approved. */
+      readonly planId: string;
       readonly code: string;
       readonly reason: string;
       readonly remedy: string;
@@ -58,6 +60,7 @@ export function appEventOf(line: string): AppEvent | undefined {
       return {
         kind: event,
         table,
+        planId: text(fields['planId']),
         code: text(fields['code']),
         reason: text(fields['reason']),
         remedy: text(fields['remedy']),

@@ -9,6 +9,9 @@ export const STATE_DATABASE = 'delta-cosmos';
 export const STATE_CONTAINER = 'state';
 export const LEASE_CONTAINER = 'leases';
 
+/** More than any machine spends: stands for "no limit". */
+export const UNLIMITED_RU_PER_SECOND = 10_000_000;
+
 /** Which ways lead from a commit to the app; the sweep is always there. */
 export type EventPath = 'all' | 'queue' | 'blob' | 'none';
 

@@ -1,12 +1,20 @@
 /** What a person reads of a local run: every event as lines of text, with or without colours. Pure. */
-import type { Addresses, SessionEvent } from './session-event.ts';
+import type { SessionEvent } from './session-event.ts';
 import { statusUrl } from './table-status.ts';
 import type { DocumentChange, TargetDocument } from './target-documents.ts';
-import { duration, fit, paint, printable, wholeNumber } from './text-style.ts';
+import { counted, duration, fit, paint, printable, wholeNumber } from './text-style.ts';
 import type { TextStyle } from './text-style.ts';
 
 const SIGNS = { added: '+', changed: '~', removed: '-' } as const;
 const SIGN_COLORS = { added: 'green', changed: 'yellow', removed: 'red' } as const;
+
+/** One of each operation; what was skipped is skipped. */
+const NOUNS: Readonly<Record<string, string>> = {
+  upserts: 'upsert',
+  creates: 'create',
+  deletes: 'delete',
+  deadLettered: 'dead letter',
+};
 
 /** Lines without line ends. */
 export function eventText(event: SessionEvent, style: TextStyle): string[] {
@@ -22,28 +30,40 @@ export function eventText(event: SessionEvent, style: TextStyle): string[] {
     case 'epoch':
       return [epochText(event, style)];
     case 'synced': {
-      const documents = `${wholeNumber(event.documents)} document${event.documents === 1 ? '' : 's'}`;
+      const documents = counted(event.documents, 'document');
       const seconds = duration(event.seconds * 1000);
       const equal = paint(style, 'green', 'equal');
       return [`${printable(event.table)} is ${equal} to version ${event.version}: ${documents}, ${seconds}`];
     }
     case 'documents':
       return ['', ...documentTable(event.documents, style)];
+    // The reporter knows the addresses that it names.
+    case 'watching':
+      return [];
     case 'error':
       return [`${paint(style, 'red', `error ${event.code}:`)} ${printable(event.message)}`];
   }
 }
 
-/** What a new user can do next. */
-export function nextSteps(addresses: Addresses, table: string): string[] {
+/** What a person can do while the run goes on. */
+export function nextSteps(
+  { addresses, table, dataFolder }: Extract<SessionEvent, { kind: 'ready' }>,
+  isSample: boolean,
+): string[] {
   const key = `x-functions-key: ${addresses.functions.masterKey}`;
   return [
     '',
     'Watching for further commits; Ctrl-C stops everything. To try next:',
     `  the status        curl -H '${key}' ${statusUrl(addresses.functions, table)}`,
-    '  a table of yours  npm start -- --table FOLDER --key COLUMN',
+    `  commands          npm run cli -- verify --local ${shellWord(dataFolder)}   (or status, plan, pause, …)`,
+    ...(isSample ? ['  a table of yours  npm start -- --table FOLDER --key COLUMN'] : []),
     '  every option      npm start -- --help',
   ];
+}
+
+/** A path as a shell takes it. */
+function shellWord(path: string): string {
+  return /^[\w./:@%+=-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function readyText(event: Extract<SessionEvent, { kind: 'ready' }>, style: TextStyle): string[] {
@@ -72,10 +92,13 @@ function epochText(event: Extract<SessionEvent, { kind: 'epoch' }>, style: TextS
   const versions = event.from === null ? `v${event.to}` : `v${event.from} to v${event.to}`;
   const operations = Object.entries(event.operations)
     .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${wholeNumber(count)} ${name === 'deadLettered' ? 'dead-lettered' : name}`);
+    .map(([name, count]) => {
+      const noun = NOUNS[name];
+      return noun === undefined ? `${wholeNumber(count)} ${name}` : counted(count, noun);
+    });
   const parts = [
     `${event.epochKind} ${versions}`,
-    `${wholeNumber(event.rows)} rows`,
+    counted(event.rows, 'row'),
     operations.length === 0 ? 'nothing to write' : operations.join(', '),
     `${wholeNumber(event.ru)} RU`,
     duration(event.milliseconds),

@@ -1,6 +1,7 @@
 /** The progress display: one line that is as complete as the terminal is wide. Pure. */
+import { UNLIMITED_RU_PER_SECOND } from './app-settings.ts';
 import type { Progress } from './session-event.ts';
-import { duration, fit, paint, printable, wholeNumber } from './text-style.ts';
+import { counted, duration, fit, paint, printable, wholeNumber } from './text-style.ts';
 import type { TextStyle } from './text-style.ts';
 
 const GAP = '  ';
@@ -22,10 +23,11 @@ export function progressLine(progress: Progress, style: TextStyle): string {
   const percent: Part = { text: `${Math.floor(progress.share * 100)} %`.padStart(5), rank: 1 };
   const details: Part[] = [];
   if (epoch !== undefined) details.push({ text: versions(epoch.from, epoch.to), rank: 3 });
-  details.push({ text: `${wholeNumber(progress.documents)} documents`, rank: 2 });
-  if (progress.rows > 0) details.push({ text: `${wholeNumber(progress.rows)} rows`, rank: 6 });
+  details.push({ text: counted(progress.documents, 'document'), rank: 2 });
+  if (progress.rows > 0) details.push({ text: counted(progress.rows, 'row'), rank: 6 });
   if (budget !== undefined && budget.ruPerSecond > 0) {
-    details.push({ text: `${wholeNumber(budget.used)} of ${wholeNumber(budget.ruPerSecond)} RU/s`, rank: 4 });
+    const limit = budget.ruPerSecond < UNLIMITED_RU_PER_SECOND ? ` of ${wholeNumber(budget.ruPerSecond)}` : '';
+    details.push({ text: `${wholeNumber(budget.used)}${limit} RU/s`, rank: 4 });
   }
   if (lagMilliseconds !== undefined) details.push({ text: `lag ${duration(lagMilliseconds)}`, rank: 5 });
 

@@ -1,7 +1,7 @@
 /** The three outputs of a local run: one JSON object a line, plain lines, and a terminal with a progress line. */
 import { eventText, nextSteps } from './event-text.ts';
 import { progressLine } from './progress-line.ts';
-import type { Addresses, Reporter, SessionEvent } from './session-event.ts';
+import type { Reporter, SessionEvent } from './session-event.ts';
 import type { TextStyle } from './text-style.ts';
 
 type Write = (text: string) => void;
@@ -57,19 +57,18 @@ export function terminalReporter(write: Write, style: () => TextStyle): Reporter
   };
 }
 
-/** Events as text; after the sample's documents follows what to try next, with the addresses that `ready` named. */
+/** Events as text; what to try next has the addresses that `ready` named. */
 function textLines(style: () => TextStyle): (event: SessionEvent) => string[] {
-  let ready: { readonly addresses: Addresses; readonly table: string } | undefined;
+  let ready: Extract<SessionEvent, { kind: 'ready' }> | undefined;
   return (event) => {
     if (event.kind === 'ready') ready = event;
-    const text = eventText(event, style());
-    return event.kind === 'documents' && event.watching && ready !== undefined
-      ? [...text, ...nextSteps(ready.addresses, ready.table)]
-      : text;
+    if (event.kind === 'watching' && ready !== undefined) return nextSteps(ready, event.isSample);
+    return eventText(event, style());
   };
 }
 
-function jsonEvent(event: SessionEvent): Readonly<Record<string, unknown>> | undefined {
+/** An event as programs get it; undefined: it is for people only. */
+export function jsonEvent(event: SessionEvent): Readonly<Record<string, unknown>> | undefined {
   switch (event.kind) {
     case 'ready': {
       const { functions, cosmos, azurite } = event.addresses;
@@ -110,6 +109,7 @@ function jsonEvent(event: SessionEvent): Readonly<Record<string, unknown>> | und
     case 'commit':
     case 'arrived':
     case 'documents':
+    case 'watching':
       return undefined;
   }
 }

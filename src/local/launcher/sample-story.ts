@@ -10,24 +10,17 @@ import type { TargetDocument, TargetDocuments } from './target-documents.ts';
 /** Field of the sample's documents that is the partition key. */
 export const SAMPLE_PARTITION_KEY = 'category';
 
-/** How the story is told. */
-export interface StoryOptions {
-  /** Between two commits, so that a person can follow. */
-  readonly pauseMs: number;
-  /** Whether the run goes on after the story. */
-  readonly watching: boolean;
-}
-
 /**
  * Makes the commits one after another, each after the one before arrived in Cosmos; commits of an earlier run are only waited
- * for. Ends early when the table meets an obstacle, which the watch has reported.
+ * for. Ends early when the table meets an obstacle, which the watch has reported. `pauseMs`: between two commits, so that a
+ * person can follow.
  */
 export async function tellSampleStory(
   lake: Lake,
   watch: TableWatch,
   target: TargetDocuments,
   reporter: Reporter,
-  options: StoryOptions,
+  pauseMs: number,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
@@ -46,10 +39,10 @@ export async function tellSampleStory(
     if (written) {
       const changes = documentChanges(before, after, SAMPLE_PARTITION_KEY);
       reporter.event({ kind: 'arrived', version, changes, milliseconds });
-      await clock.sleep(options.pauseMs, signal);
+      await clock.sleep(pauseMs, signal);
     }
     before = after;
   }
   await watch.synced(signal);
-  reporter.event({ kind: 'documents', documents: before, watching: options.watching });
+  reporter.event({ kind: 'documents', documents: before });
 }

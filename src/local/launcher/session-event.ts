@@ -51,12 +51,9 @@ export type SessionEvent =
       readonly seconds: number;
     }
   /** The documents at the end of the sample. */
-  | {
-      readonly kind: 'documents';
-      readonly documents: readonly TargetDocument[];
-      /** Whether the run goes on. */
-      readonly watching: boolean;
-    }
+  | { readonly kind: 'documents'; readonly documents: readonly TargetDocument[] }
+  /** Everything that was there is in Cosmos, or something is in the way; the run goes on until it is stopped. */
+  | { readonly kind: 'watching'; readonly isSample: boolean }
   /** Something goes wrong. Codes of the error catalogue and of held epochs. */
   | { readonly kind: 'error'; readonly code: string; readonly message: string };
 

@@ -1,5 +1,6 @@
 /** A local run from start to end: the local Azure, one table in it, its commits as events, and what is told about it. */
 import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
 import type { Clock } from '../../shared/clock.ts';
@@ -16,13 +17,17 @@ import type { PortChoice } from './local-azure.ts';
 import { followLogFolder, newestCommit } from './log-folder.ts';
 import type { CommitFile } from './log-folder.ts';
 import { tellSampleStory } from './sample-story.ts';
-import type { Reporter } from './session-event.ts';
+import { jsonEvent } from './reporters.ts';
+import type { Reporter, SessionEvent } from './session-event.ts';
 import { AZURITE_ACCOUNT } from './services.ts';
 import type { AzuriteAddress } from './services.ts';
 import { blobCreated } from './storage-event.ts';
 import { fetchTableStatus } from './table-status.ts';
 import { TableWatch } from './table-watch.ts';
 import { TargetDocuments } from './target-documents.ts';
+
+/** What a run tells other programs while it lasts: its `ready` event. */
+const READY_FILE = 'ready.json';
 
 /** Where the table lies: the sample in the lake container, or a folder whose newest version is known. */
 export type SessionSource =
@@ -113,14 +118,17 @@ export async function runSession(
       clock,
     );
     watch = tableWatch;
-    reporter.event({
+    const ready: SessionEvent = {
       kind: 'ready',
       addresses,
       table: setup.tableId,
       target: `${setup.database}/${setup.container}`,
       dataFolder: data.path,
       milliseconds: clock.monotonic() - started,
-    });
+    };
+    // For the commands that are told of this run by its data folder.
+    await writeFile(data.file(READY_FILE), JSON.stringify(jsonEvent(ready)), { mode: 0o600 });
+    reporter.event(ready);
 
     const delivery = new EventDelivery(
       subscribersOf(options.events, addresses),
@@ -134,8 +142,11 @@ export async function runSession(
         ? runSample(addresses.azurite, delivery, tableWatch, target)
         : runFolder(source.path, source.version, delivery, tableWatch);
     const outcome = done.then(async () => {
-      if (!options.exitWhenSynced) await untilAborted(running);
-      else await tableWatch.synced(running);
+      await tableWatch.synced(running);
+      if (!options.exitWhenSynced) {
+        reporter.event({ kind: 'watching', isSample: source.kind === 'sample' });
+        await untilAborted(running);
+      }
       return tableWatch.obstacle === undefined;
     });
     outcome.catch(() => undefined);
@@ -145,7 +156,9 @@ export async function runSession(
     await Promise.allSettled(background);
     await stopServices();
     documents?.close();
+    await rm(data.file(READY_FILE), { force: true });
     await data.release();
+    if (signal.aborted) reporter.event({ kind: 'note', text: 'Everything is stopped.' });
   }
 
   async function runSample(
@@ -162,8 +175,7 @@ export async function runSession(
     });
     await lake.takeBaseline(running);
     background.push(lake.follow(clock, running));
-    const story = { pauseMs: options.storyPauseMs, watching: !options.exitWhenSynced };
-    await tellSampleStory(lake, watch, documents, reporter, story, clock, running);
+    await tellSampleStory(lake, watch, documents, reporter, options.storyPauseMs, clock, running);
   }
 
   async function runFolder(folder: string, version: number, delivery: EventDelivery, watch: TableWatch): Promise<void> {

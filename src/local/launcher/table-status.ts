@@ -18,7 +18,11 @@ export interface TableStatus {
       }
     | undefined;
   /** What holds the table until somebody decides. */
-  readonly held: { readonly code: string; readonly reason: string; readonly remedy: string } | undefined;
+  readonly held:
+    | { readonly code: string; readonly reason: string; readonly remedy: string; readonly planId: string }
+    | undefined;
+  /** Somebody or a schema change asked for an epoch at the version that is reached. */
+  readonly requested: boolean;
   readonly deadLetters: number;
   /** Documents the app counts in the container. */
   readonly documents: number;
@@ -77,7 +81,9 @@ export function tableStatusOf(body: unknown): TableStatus {
             code: textOf(held['code'], 'held'),
             reason: textOf(held['reason'], ''),
             remedy: textOf(held['remedy'], ''),
+            planId: textOf(held['planId'] ?? current?.['planId'], ''),
           },
+    requested: objectOf(status['request']) !== undefined,
     deadLetters: Array.isArray(status['deadLetters'])
       ? status['deadLetters'].length
       : (numberOf(status['deadLetters']) ?? 0),

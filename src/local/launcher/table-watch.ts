@@ -112,7 +112,7 @@ export class TableWatch {
         break;
       }
       case 'epochHeld':
-        this.#meet({ code: event.code, message: `The epoch is held. ${event.reason} ${event.remedy}` });
+        this.#meet(heldObstacle(event));
         break;
       case 'epochFailed':
         this.#passingFailures++;
@@ -159,8 +159,7 @@ export class TableWatch {
     if (status.version !== undefined && status.version > this.#reached) this.#reach(status.version);
     this.#deadLetters = Math.max(this.#deadLetters, status.deadLetters);
     if (status.held !== undefined) {
-      const { code, reason, remedy } = status.held;
-      this.#meet({ code, message: `The epoch is held. ${reason} ${remedy}` });
+      this.#meet(heldObstacle(status.held));
     } else if (this.#obstacle?.code !== undefined && status.version === this.#goal) {
       this.#obstacle = undefined;
     }
@@ -209,7 +208,8 @@ export class TableWatch {
 
   async #announce(status: TableStatus | undefined, signal: AbortSignal): Promise<void> {
     if (this.#goal < 0 || this.#reached < this.#goal || this.#announced >= this.#goal) return;
-    if (status === undefined || status.current !== undefined || (status.version ?? -1) < this.#goal) return;
+    if (status === undefined || status.current !== undefined || status.requested) return;
+    if ((status.version ?? -1) < this.#goal) return;
     const version = this.#reached;
     const documents = await this.#ports.countDocuments(signal);
     if (this.#reached !== version || this.#goal > version) return;
@@ -278,6 +278,11 @@ export class TableWatch {
       });
     });
   }
+}
+
+function heldObstacle(held: NonNullable<TableStatus['held']>): Obstacle {
+  const plan = held.planId === '' ? '' : ` (plan ${held.planId})`;
+  return { code: held.code, message: `The epoch is held${plan}. ${held.reason} ${held.remedy}` };
 }
 
 function mayPass(code: string): boolean {

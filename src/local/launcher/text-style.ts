@@ -38,6 +38,11 @@ export function wholeNumber(value: number): string {
     .replaceAll(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** 1 row, 1,200 rows. */
+export function counted(count: number, noun: string): string {
+  return `${wholeNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** 85 ms, 1.2 s, 75 s, 12 min, 3 h. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;

@@ -71,6 +71,13 @@ describe('the progress line', () => {
     expect(line.length).toBeLessThanOrEqual(40);
   });
 
+  test('a budget without a limit shows what is spent alone', () => {
+    const budget = { ruPerSecond: 10_000_000, used: 640 };
+    const line = progressLine({ ...PROGRESS, documents: 1, budget }, { columns: 140, color: false });
+    expect(line).toContain('  1 document  ');
+    expect(line).toContain('  640 RU/s');
+  });
+
   test('no width and no content makes it longer than the terminal', () => {
     const progress = fc.record<Progress>({
       table: fc.string({ maxLength: 80 }),
@@ -101,13 +108,19 @@ describe('events as text', () => {
       { id: 'p001', name: 'Contoso Coffee Mug', category: 'drinkware', price: 12.95 },
       { id: 'p002', name: 'Contoso T-Shirt', category: 'apparel', price: 9 },
     ];
-    expect(eventText({ kind: 'documents', documents, watching: true }, { columns: undefined, color: false })).toEqual([
+    expect(eventText({ kind: 'documents', documents }, { columns: undefined, color: false })).toEqual([
       '',
       'id    name                category   price',
       '----  ------------------  ---------  -----',
       'p001  Contoso Coffee Mug  drinkware  12.95',
       'p002  Contoso T-Shirt     apparel        9',
     ]);
+  });
+
+  test('one is one, and two are many', () => {
+    const operations = { upserts: 1, creates: 2, patches: 0, deletes: 1, skipped: 3, deadLettered: 2 };
+    const [text] = eventText({ ...EPOCH, rows: 1, operations }, { columns: undefined, color: false });
+    expect(text).toContain('; 1 row; 1 upsert, 2 creates, 1 delete, 3 skipped, 2 dead letters; ');
   });
 
   test('a document from outside cannot move the cursor', () => {
@@ -131,7 +144,8 @@ describe('outputs', () => {
       READY,
       EPOCH,
       { kind: 'synced', table: 'products', version: 0, documents: 2, seconds: 1.5 },
-      { kind: 'documents', documents: [], watching: true },
+      { kind: 'documents', documents: [] },
+      { kind: 'watching', isSample: true },
       { kind: 'error', code: 'tooManyDeletes', message: 'held' },
     ];
     for (const event of events) reporter.event(event);
@@ -195,15 +209,20 @@ describe('outputs', () => {
     expect(out).toBe(`${clear}${line}${clear}${text}\n${line}${clear}`);
   });
 
-  test('what to try next follows the documents, with the address of the status', () => {
-    let out = '';
-    const reporter = plainReporter((text) => {
-      out += text;
-    });
-    reporter.event(READY);
-    reporter.event({ kind: 'documents', documents: [], watching: true });
-    expect(out).toContain("curl -H 'x-functions-key: m' http://127.0.0.1:7071/api/tables/products");
-  });
+  test.each([true, false])(
+    'what to try next has the address of the status and the data folder (sample: %s)',
+    (isSample) => {
+      let out = '';
+      const reporter = plainReporter((text) => {
+        out += text;
+      });
+      reporter.event(READY);
+      reporter.event({ kind: 'watching', isSample });
+      expect(out).toContain('npm run cli -- verify --local data ');
+      expect(out.includes('--table FOLDER')).toBe(isSample);
+      expect(out).toContain("curl -H 'x-functions-key: m' http://127.0.0.1:7071/api/tables/products");
+    },
+  );
 });
 
 describe('what the app says', () => {
@@ -255,6 +274,9 @@ describe('what the app says', () => {
 
   test('a held epoch is found where the state document has it', () => {
     const hold = { code: 'tooManyDeletes', reason: 'a', remedy: 'b' };
-    expect(tableStatusOf({ current: { kind: 'changes', from: 1, to: 2, hold } }).held).toEqual(hold);
+    expect(tableStatusOf({ current: { planId: 'e2', kind: 'changes', from: 1, to: 2, hold } }).held).toEqual({
+      ...hold,
+      planId: 'e2',
+    });
   });
 });

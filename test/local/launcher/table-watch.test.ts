@@ -10,6 +10,7 @@ const IDLE: TableStatus = {
   head: undefined,
   current: undefined,
   held: undefined,
+  requested: false,
   deadLetters: 0,
   documents: 0,
   budget: undefined,
@@ -107,6 +108,18 @@ describe('when a table counts as equal', () => {
     expect(run.events).toEqual([]);
   });
 
+  test('an epoch that is still asked for at the same version is waited for', async () => {
+    const run = watching();
+    run.watch.expect(1);
+    run.setStatus({ ...IDLE, version: 1, requested: true });
+    while (run.progress.filter(({ share }) => share === 1).length < 3) await new Promise(setImmediate);
+    expect(run.events).toEqual([]);
+    run.setStatus({ ...IDLE, version: 1 });
+    await run.watch.synced(run.signal);
+    await run.stop();
+    expect(run.events.filter((event) => event.kind === 'synced')).toHaveLength(1);
+  });
+
   test('each further commit is announced again', async () => {
     const run = watching();
     for (const version of [0, 1]) {
@@ -140,11 +153,14 @@ describe('what keeps a table from being equal', () => {
   test('a held epoch, with its code', async () => {
     const run = watching();
     run.watch.expect(1);
-    run.watch.appEvent({ kind: 'epochHeld', table: 'products', code: 'tooManyDeletes', reason: 'R.', remedy: 'S.' });
+    const hold = { planId: 'e2-v1-0', code: 'tooManyDeletes', reason: 'R.', remedy: 'S.' };
+    run.watch.appEvent({ kind: 'epochHeld', table: 'products', ...hold });
     await run.watch.synced(run.signal);
     await run.stop();
-    expect(run.watch.obstacle).toEqual({ code: 'tooManyDeletes', message: 'The epoch is held. R. S.' });
-    expect(run.events).toEqual([{ kind: 'error', code: 'tooManyDeletes', message: 'The epoch is held. R. S.' }]);
+    expect(run.watch.obstacle).toEqual({ code: 'tooManyDeletes', message: 'The epoch is held (plan e2-v1-0). R. S.' });
+    expect(run.events).toEqual([
+      { kind: 'error', code: 'tooManyDeletes', message: 'The epoch is held (plan e2-v1-0). R. S.' },
+    ]);
   });
 
   test('a final failure at once, one that may pass only when it comes again and again', async () => {
