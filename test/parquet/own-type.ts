@@ -1,6 +1,6 @@
 import type { FileField } from '../../src/parquet/file-schema.ts';
 import type { DataType, PrimitiveName } from '../../src/parquet/value-type.ts';
-import { field } from './random-rows.ts';
+import { field } from './field.ts';
 
 /** The type a file's field has by itself, without a table that says more. */
 export function ownType(one: FileField): DataType {

@@ -1,13 +1,10 @@
 import * as fc from 'fast-check';
 import type { DataType, Row, StructField, Value } from '../../src/parquet/value-type.ts';
+import { field, primitive } from './field.ts';
 
 /** Types and rows that any reader of Delta tables may meet. */
 
-export const field = (name: string, type: DataType): StructField => ({ name, type, nullable: true, metadata: {} });
-
-export function primitive(name: Extract<DataType, { kind: 'primitive' }>['name']): DataType {
-  return { kind: 'primitive', name };
-}
+export { field, primitive };
 
 const leafType: fc.Arbitrary<DataType> = fc.oneof(
   fc
