@@ -61,7 +61,22 @@ export class ImageDecoder {
 
   /** The image of a line without its line end; undefined for a line that introduces a path. */
   decode(line: Buffer): Image | undefined {
-    const value = parseLine(line.toString('utf8'), this.#name);
+    return this.#take(parseLine(line.toString('utf8'), this.#name));
+  }
+
+  /** The images of whole lines, the last one with or without its end: many lines are parsed at once, which is faster. */
+  decodeAll(lines: Buffer): readonly Image[] {
+    const end = lines.at(-1) === NEWLINE ? lines.length - 1 : lines.length;
+    const values = parseLine(`[${lines.toString('utf8', 0, end).replaceAll('\n', ',')}]`, this.#name);
+    const images: Image[] = [];
+    for (const value of values as readonly unknown[]) {
+      const image = this.#take(value);
+      if (image !== undefined) images.push(image);
+    }
+    return images;
+  }
+
+  #take(value: unknown): Image | undefined {
     if (typeof value !== 'string') return imageOf(value, this.#paths, this.#name);
     this.#paths.push(value);
     return undefined;
@@ -80,6 +95,18 @@ export function* linesOf(bytes: Uint8Array, name: string): Generator<Buffer> {
     if (end === -1) throw damaged(name, 'its last line does not end');
     yield text.subarray(start, end);
     start = end + 1;
+  }
+}
+
+/** Whole lines, together at most `atMost` bytes unless one is longer. Throws `planDamaged` when the last one has no end. */
+export function* blocksOf(bytes: Uint8Array, atMost: number, name: string): Generator<Buffer> {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (text.length > 0 && text.at(-1) !== NEWLINE) throw damaged(name, 'its last line does not end');
+  for (let start = 0; start < text.length;) {
+    const last = text.lastIndexOf(NEWLINE, Math.min(start + atMost, text.length) - 1);
+    const end = (last >= start ? last : text.indexOf(NEWLINE, start)) + 1;
+    yield text.subarray(start, end);
+    start = end;
   }
 }
 
@@ -137,17 +164,21 @@ function imageOf(value: unknown, paths: readonly string[], name: string): Image 
     typeof document === 'object' &&
     document !== null;
   if (!sound) throw damaged(name, 'a line is no image');
-  const partitionKey = (key as unknown[]).map((part) =>
-    typeof part === 'object' && part !== null ? undefined : part,
-  ) as PartitionKeyValue[];
+  const partitionKey = (key as unknown[]).some(isAbsent)
+    ? (key as unknown[]).map((part) => (isAbsent(part) ? undefined : part))
+    : key;
   return {
     side: side === 0 ? 'before' : 'after',
     version: version as number,
-    identity: { id, partitionKey, epk },
+    identity: { id, partitionKey: partitionKey as PartitionKeyValue[], epk },
     document: document as JsonObject,
     position: { path, row: row as number },
     ...(rejection === undefined ? {} : { rejection: rejection as Rejection }),
   };
+}
+
+function isAbsent(part: unknown): boolean {
+  return typeof part === 'object' && part !== null;
 }
 
 function isRejection(value: unknown): boolean {

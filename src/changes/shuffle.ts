@@ -3,7 +3,7 @@
  * Each row was spilled once; shuffle-writer.ts is stage 1.
  */
 import { bucketIndexOf, EVERY_ID, type IdBucket } from './hash-ranges.ts';
-import { idHashOf, ImageDecoder, isPathLine, linesOf } from './image-line.ts';
+import { blocksOf, idHashOf, ImageDecoder, isPathLine, linesOf } from './image-line.ts';
 import type { Image } from './image.ts';
 import type { PlanStore } from './plan-store.ts';
 import {
@@ -17,7 +17,8 @@ import {
   sectionsOf,
 } from './shuffle-blob.ts';
 
-const BATCH = 1000;
+/** Lines that are parsed at once, and handed out as a batch. */
+const BLOCK_BYTES = 128 * 1024;
 /** Blobs asked for at once, and how large a part may be to be held before its turn. */
 const READ_AHEAD = 4;
 const READ_AHEAD_BYTES = 2 * 1024 * 1024;
@@ -64,24 +65,40 @@ interface Stretch {
 
 function* decode(stretches: readonly Stretch[], name: string, bucket: IdBucket): Generator<readonly Image[]> {
   const decoder = new ImageDecoder(name);
-  let batch: Image[] = [];
   for (const { bytes, images: expected } of stretches) {
-    let images = 0;
-    for (const line of linesOf(bytes, name)) {
-      if (!isPathLine(line)) {
-        images++;
-        if (bucket.of > 1 && bucketIndexOf(idHashOf(line, name), bucket.of) !== bucket.index) continue;
-      }
-      const image = decoder.decode(line);
-      if (image === undefined) continue;
-      batch.push(image);
-      if (batch.length < BATCH) continue;
-      yield batch;
-      batch = [];
+    let found = 0;
+    for (const block of blocksOf(bytes, BLOCK_BYTES, name)) {
+      const { images, lines } = bucket.of > 1 ? decodeBucket(decoder, block, name, bucket) : decodeAll(decoder, block);
+      found += lines;
+      if (images.length > 0) yield images;
     }
-    if (images !== expected) throw damagedBlob(name, 'a part has another number of images');
+    if (found !== expected) throw damagedBlob(name, 'a part has another number of images');
   }
-  if (batch.length > 0) yield batch;
+}
+
+interface Block {
+  readonly images: readonly Image[];
+  /** Images that the block holds, wanted or not. */
+  readonly lines: number;
+}
+
+function decodeAll(decoder: ImageDecoder, block: Buffer): Block {
+  const images = decoder.decodeAll(block);
+  return { images, lines: images.length };
+}
+
+function decodeBucket(decoder: ImageDecoder, block: Buffer, name: string, bucket: IdBucket): Block {
+  const images: Image[] = [];
+  let lines = 0;
+  for (const line of linesOf(block, name)) {
+    if (!isPathLine(line)) {
+      lines++;
+      if (bucketIndexOf(idHashOf(line, name), bucket.of) !== bucket.index) continue;
+    }
+    const image = decoder.decode(line);
+    if (image !== undefined) images.push(image);
+  }
+  return { images, lines };
 }
 
 /** One blob's part of a range; large ones are left to be read when their turn comes. */

@@ -5,7 +5,7 @@ import { SyncError } from '../shared/errors.ts';
 import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { chunkCursorText, nextPass, parseChunkCursor, type PassCursor } from './chunk-cursor.ts';
 import { collectPass, type PassResult } from './chunk-pass.ts';
-import type { CollectedPass } from './collected-pass.ts';
+import { verdictsAfter, type CollectedPass } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
 import { enterFence, type FencedSlice } from './fence.ts';
 import { holdEpoch } from './hold-epoch.ts';
@@ -169,7 +169,7 @@ export class ApplySlice {
 
   async *#batchesOf(pass: CollectedPass, { after }: PassCursor, exhausted: () => void): AsyncGenerator<DecisionBatch> {
     const { batchDecisions } = this.#deps.sizes;
-    const verdicts = after === '' ? pass.verdicts : pass.verdicts.filter((verdict) => verdict.hash > after);
+    const verdicts = verdictsAfter(pass, after);
     let failed = after === '' ? pass.failed : [];
     for (let start = 0; start < verdicts.length || failed.length > 0; start += batchDecisions) {
       // However long it took to collect them, every slice writes something.

@@ -2,7 +2,7 @@
 import { NetChanges } from '../changes/net-changes.ts';
 import { identityHash, type Identity } from '../documents/document.ts';
 import { forcedIdentities, readChunkImages } from './chunk-images.ts';
-import { inOrder, isTooMuch, NO_DIFFERENCES, type CollectedPass, type PassRequest } from './collected-pass.ts';
+import { isTooMuch, NO_DIFFERENCES, type CollectedPass, type PassRequest } from './collected-pass.ts';
 import { judgeChange, policyOf, type ChangeVerdict } from './decide-changes.ts';
 import type { FailedRow } from './dead-letters.ts';
 
@@ -25,7 +25,7 @@ export async function collectChanges(request: PassRequest, signal: AbortSignal):
   let touchedForced = 0;
   let skipped = 0;
   for (const change of net.changes()) {
-    if (forced.has(identityHash(change.identity))) {
+    if (forced.size > 0 && forced.has(identityHash(change.identity))) {
       touchedForced++;
       continue;
     }
@@ -35,7 +35,7 @@ export async function collectChanges(request: PassRequest, signal: AbortSignal):
     else verdicts.push(verdict);
   }
   const differences = NO_DIFFERENCES;
-  return { verdicts: inOrder(verdicts), failed, touchedForced, differences, duplicates, rows, skipped };
+  return { verdicts, failed, touchedForced, differences, duplicates, rows, skipped };
 }
 
 /** Identities that a change epoch leaves alone. */

@@ -16,7 +16,7 @@ export interface ReportedDifference {
 }
 
 export interface CollectedPass {
-  /** Ordered by identity hash, so that a hash is a cursor. */
+  /** In no order. */
   readonly verdicts: readonly ChangeVerdict[];
   /** Rows without identity; those of a chunk come with its first pass. */
   readonly failed: readonly FailedRow[];
@@ -70,6 +70,11 @@ export function deletesOf({ verdicts }: CollectedPass): number {
     if (decision.kind === 'operation' && decision.operation.kind === 'delete') deletes++;
   }
   return deletes;
+}
+
+/** The verdicts of a pass behind an identity hash, ordered by it, so that a hash is a cursor. */
+export function verdictsAfter({ verdicts }: CollectedPass, hash: string): readonly ChangeVerdict[] {
+  return inOrder(hash === '' ? verdicts : verdicts.filter((verdict) => verdict.hash > hash));
 }
 
 /** By identity hash. */

@@ -1,37 +1,11 @@
 /** Rows mapped to documents and identities a second, ten columns; beside it JSON.stringify of the same rows. */
 import type { Row } from '../../src/delta/schema.ts';
 import { mappingOf } from '../support/mapping-builder.ts';
+import { PRODUCT_COLUMNS, productRow } from '../support/product-rows.ts';
 
 const ROWS = 300_000;
-const mapping = mappingOf(
-  {
-    id: 'string',
-    name: 'string',
-    category: 'string',
-    price: { kind: 'decimal', precision: 10, scale: 2 },
-    stock: 'long',
-    weight: 'double',
-    active: 'boolean',
-    added: 'date',
-    changed: 'timestamp',
-    count: 'integer',
-  },
-  {},
-  { partitionKeyPaths: ['/category'], kind: 'Hash', version: 2 },
-);
-
-const rows = Array.from({ length: 10_000 }, (_, index): Row => ({
-  id: `product-${index}`,
-  name: `Contoso product ${index}`,
-  category: `category ${index % 997}`,
-  price: '12.95',
-  stock: index,
-  weight: index / 7,
-  active: index % 2 === 0,
-  added: '2026-01-31',
-  changed: '2026-01-31T10:20:30.123456Z',
-  count: index,
-}));
+const mapping = mappingOf(PRODUCT_COLUMNS, {}, { partitionKeyPaths: ['/category'], kind: 'Hash', version: 2 });
+const rows = Array.from({ length: 10_000 }, (_, index) => productRow(index));
 
 function measure(work: (row: Row) => unknown): number {
   let best = 0;

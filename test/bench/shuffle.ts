@@ -1,126 +1,314 @@
 /**
- * Shuffle of many rows through files: memory, bytes spilled, and time as a ratio to mapping the rows once and to
- * parsing them once from JSON lines. Usage: node test/bench/shuffle.ts [rows [rows a range]]
+ * Shuffle of many rows by the slices of the app: Parquet files to shuffle files to net changes, three slices side by side,
+ * nothing written to a container. Each case in a process of its own with the young generation of the app's workers; its
+ * memory is that of reading Parquet, mapping, spilling, reading back and netting together.
+ * Usage: node test/bench/shuffle.ts [rows [rows of the hot cases]]. Ends with 1 when a target is missed.
  */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { splitHashRanges } from '../../src/changes/hash-ranges.ts';
-import { NetChanges } from '../../src/changes/net-changes.ts';
-import { readShufflePartition } from '../../src/changes/shuffle.ts';
-import { ShuffleWriter } from '../../src/changes/shuffle-writer.ts';
-import type { Row } from '../../src/delta/schema.ts';
+import { fileURLToPath } from 'node:url';
+import { entryOf, indexEnd } from '../../src/changes/shuffle-blob.ts';
+import { readFileRows } from '../../src/delta/file-rows.ts';
+import { systemClock } from '../../src/shared/clock.ts';
+import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
 import { folderPlanStore } from '../../src/storage/folder-plan-store.ts';
-import { mappingOf } from '../support/mapping-builder.ts';
+import type { PlanSummary, SliceInput } from '../../src/sync/activity-messages.ts';
+import type { DocumentWriter } from '../../src/sync/document-writer.ts';
+import { driveRun } from '../../src/sync/drive-run.ts';
+import { planEpoch } from '../../src/sync/plan-epoch.ts';
+import { planFolder, readPart, readPlan, readRanges } from '../../src/sync/plan.ts';
+import { readImages } from '../../src/sync/row-images.ts';
+import { runSlice } from '../../src/sync/run-slice.ts';
+import { sealStage } from '../../src/sync/seal-stage.ts';
+import { loadSlicePlan, type SlicePlan } from '../../src/sync/slice-plan.ts';
+import type { StageName } from '../../src/sync/state.ts';
+import type { SyncDependencies, SyncTarget } from '../../src/sync/sync-target.ts';
+import { NO_COUNTS } from '../../src/sync/state-store.ts';
+import { WORK_SIZES } from '../../src/sync/work-sizes.ts';
+import { tableConfiguration } from '../support/mapping-builder.ts';
+import { MemoryStateStore } from '../support/memory-state-store.ts';
+import { ProductTable } from '../support/product-rows.ts';
 
-const rows = Number(process.argv[2] ?? 1_000_000);
-const rangeRows = Number(process.argv[3] ?? 25_000);
-const ranges = splitHashRanges([{ start: '', end: 'FF' }], Math.max(1, Math.ceil(rows / rangeRows)));
-const mapping = mappingOf({
-  id: 'string',
-  name: 'string',
-  category: 'string',
-  price: { kind: 'decimal', precision: 10, scale: 2 },
-  stock: 'long',
-  weight: 'double',
-  active: 'boolean',
-  added: 'date',
-  changed: 'timestamp',
-  text: 'string',
-});
+const TABLE = 'table';
+const MAX_RSS_MB = 512;
+const MAX_TIMES_READING = 6;
 
-let peak = 0;
-const watch = setInterval(sample, 20);
-function sample(): void {
-  peak = Math.max(peak, process.memoryUsage.rss());
+/** How identities are spread: settings of the table, and the container's partition key. */
+const CASES = {
+  spread: { what: 'every row a document of its own', settings: { id: '${part}-${id}' }, key: '/id' },
+  hotKey: {
+    what: 'one partition key for all rows',
+    settings: { id: '${part}-${id}', constants: { kind: 'product' } },
+    key: '/kind',
+  },
+  oneDocument: { what: 'one document for all rows', settings: { id: '${added}' }, key: '/id' },
+} as const;
+type Case = keyof typeof CASES;
+
+interface Figures {
+  readonly rows: number;
+  readonly ranges: number;
+  readonly blobs: number;
+  readonly spilledImages: number;
+  readonly spilledBytes: number;
+  readonly netted: number;
+  readonly slices: number;
+  readonly peakMb: number;
+  readonly baseMb: number;
+  readonly shuffleSeconds: number;
+  readonly netSeconds: number;
+  readonly readSeconds: number;
+  readonly mapSeconds: number;
 }
 
-function rowOf(index: number): Row {
-  return {
-    id: `product-${index}`,
-    name: `Contoso product number ${index}`,
-    category: `category ${index % 97}`,
-    price: '12.95',
-    stock: index,
-    weight: index / 7,
-    active: index % 2 === 0,
-    added: '2026-01-31',
-    changed: '2026-01-31T10:20:30.123456Z',
-    text: 'some longer text that every product has, as products do',
-  };
+const [role, ...rest] = process.argv.slice(2);
+if (role === 'child') {
+  const figures = await measure(rest[0] as Case, Number(rest[1]), rest[2] ?? '');
+  process.send?.(figures);
+  process.disconnect();
+} else {
+  const rows = Number(role ?? 1_000_000);
+  report('spread', await inProcess('spread', rows));
+  const hotRows = Number(rest[0] ?? Math.min(rows, 1_000_000));
+  report('hotKey', await inProcess('hotKey', hotRows));
+  report('oneDocument', await inProcess('oneDocument', hotRows));
 }
 
-/** Maps every row; hands the documents to `use`. Seconds. */
-function mapAll(use: (index: number, mapped: ReturnType<typeof mapping.mapRow>) => void): number {
-  const start = performance.now();
-  for (let index = 0; index < rows; index++) use(index, mapping.mapRow(rowOf(index)));
-  return (performance.now() - start) / 1000;
-}
-
-const folder = await mkdtemp(join(tmpdir(), 'shuffle-bench-'));
-try {
-  const store = folderPlanStore(folder);
-  const start = performance.now();
-  const names: string[] = [];
-  let spilled = 0;
-  let images = 0;
-  const writer = new ShuffleWriter(ranges);
-  const write = async (): Promise<void> => {
-    const blob = await writer.write(store, `shuffle/${names.length}`);
-    names.push(blob.name);
-    spilled += blob.bytes;
-    images += blob.images.reduce((sum, count) => sum + count, 0);
-  };
-  for (let index = 0; index < rows; index++) {
-    const mapped = mapping.mapRow(rowOf(index));
-    if (mapped.kind === 'rejected') continue;
-    writer.add({
-      side: 'after',
-      version: 1,
-      identity: mapped.identity,
-      document: mapped.document,
-      position: { path: `part-${Math.floor(index / 1e6)}.parquet`, row: index % 1e6 },
-    });
-    if (writer.full) await write();
-    if (index % 10_000 === 0) sample();
+async function inProcess(name: Case, rows: number): Promise<Figures> {
+  const folder = await mkdtemp(join(tmpdir(), 'shuffle-bench-'));
+  try {
+    await new ProductTable(join(folder, 'table')).create();
+    const args = ['child', name, String(rows), folder];
+    return await figuresOf(fork(fileURLToPath(import.meta.url), args, { execArgv: ['--max-semi-space-size=16'] }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  await write();
-  const stage1 = (performance.now() - start) / 1000;
-  let identities = 0;
-  for (const rangeIndex of ranges.keys()) {
-    const net = new NetChanges({ beforeKnown: true });
-    for await (const batch of readShufflePartition(store, {
-      blobNames: names,
-      rangeIndex,
-      rangeCount: ranges.length,
-    })) {
-      for (const image of batch) net.add(image);
-      sample();
-    }
-    identities += net.size;
-  }
-  const total = (performance.now() - start) / 1000;
-  sample();
-  clearInterval(watch);
-  // Afterwards, so that their garbage does not count as memory of the shuffle.
-  const once = mapAll(() => undefined);
-  let text = 0;
-  const json = mapAll((_index, mapped) => {
-    const line = JSON.stringify(mapped);
-    text += line.length;
-    JSON.parse(line);
-  });
+}
+
+async function figuresOf(child: ChildProcess): Promise<Figures> {
+  const [figures] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`a case ended with ${String(code)}`);
+    }),
+  ])) as [Figures];
+  return figures;
+}
+
+function report(name: Case, figures: Figures): void {
+  const { rows, spilledImages, peakMb, shuffleSeconds, netSeconds, readSeconds, mapSeconds } = figures;
+  const seconds = shuffleSeconds + netSeconds;
+  const times = spilledImages / rows;
+  const ratio = seconds / readSeconds;
+  const missed = [times > 1, peakMb > MAX_RSS_MB, ratio > MAX_TIMES_READING, figures.netted !== rows].some(Boolean);
+  if (missed) process.exitCode = 1;
   const lines = [
-    `rows                ${rows}, ranges ${ranges.length}, blobs ${names.length}`,
-    `arrived             ${identities} identities, ${images} images (each spilled ${(images / rows).toFixed(3)} times)`,
-    `spilled             ${(spilled / rows).toFixed(0)} bytes a row (as plain JSON ${(text / rows).toFixed(0)})`,
-    `peak RSS            ${Math.round(peak / 1e6)} MB`,
-    `mapping once        ${once.toFixed(1)} s`,
-    `mapping + JSON      ${json.toFixed(1)} s`,
-    `shuffle             ${total.toFixed(1)} s (stage 1 ${stage1.toFixed(1)} s) = ${(total / json).toFixed(2)} x mapping + JSON`,
+    `${name}: ${rows} rows, ${CASES[name].what}; ${figures.ranges} ranges, ${figures.blobs} blobs, ${figures.slices} slices`,
+    `  spilled      ${times.toFixed(3)} times each row (target <= 1), ${Math.round(figures.spilledBytes / rows)} bytes a row; ${figures.netted} netted`,
+    `  peak RSS     ${peakMb} MB (target <= ${MAX_RSS_MB}), of which ${figures.baseMb} MB before the first row`,
+    `  CPU time     ${seconds.toFixed(1)} s = ${ratio.toFixed(2)} x reading the rows once (target <= ${MAX_TIMES_READING}), ${(seconds / mapSeconds).toFixed(2)} x reading and mapping them`,
+    `               spreading ${shuffleSeconds.toFixed(1)} s, netting ${netSeconds.toFixed(1)} s; reading ${readSeconds.toFixed(1)} s, reading and mapping ${mapSeconds.toFixed(1)} s`,
+    missed ? '  MISSED' : '  met',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
-} finally {
-  clearInterval(watch);
-  await rm(folder, { recursive: true, force: true });
+}
+
+async function measure(name: Case, wanted: number, folder: string): Promise<Figures> {
+  const signal = new AbortController().signal;
+  const deps = dependencies(folder, name);
+  const first = await driveRun(deps, TABLE, 'bench', signal);
+  if (first.kind !== 'idle') throw new Error(JSON.stringify(first));
+  const rows = await new ProductTable(join(folder, 'table')).fill(wanted);
+  const baseMb = megabytes(process.memoryUsage.rss());
+  const planned = await planEpoch(deps, { tableId: TABLE, driver: 'bench', failure: null }, signal);
+  if (planned.kind !== 'epoch') throw new Error(JSON.stringify(planned));
+  const { plan } = planned;
+  const started = cpuSeconds();
+  const spread = await stage(deps, plan, 'shuffle', signal);
+  const sealed = { tableId: TABLE, planId: plan.planId, stage: 'shuffle' as const, counts: NO_COUNTS };
+  await sealStage(deps, { ...sealed, outputs: spread.outputs }, signal);
+  const shuffled = cpuSeconds();
+  const netted = await stage(deps, plan, 'count', signal);
+  const ended = cpuSeconds();
+  const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
+  const slicePlan = await loadSlicePlan(deps, TABLE, plan.planId, signal);
+  return {
+    rows,
+    baseMb,
+    peakMb,
+    netted: netted.rows,
+    slices: spread.slices + netted.slices,
+    ...(await spilled(deps, slicePlan, spread.outputs, signal)),
+    shuffleSeconds: shuffled - started,
+    netSeconds: ended - shuffled,
+    // Afterwards, so that their garbage does not count as memory of the shuffle.
+    readSeconds: await secondsOf(() => readOnce(deps, slicePlan, signal)),
+    mapSeconds: await secondsOf(() => mapOnce(deps, slicePlan, signal)),
+  };
+}
+
+/** All slices of a stage, as many side by side as the app has. `count` nets without writing. */
+async function stage(
+  deps: SyncDependencies,
+  plan: PlanSummary,
+  name: StageName,
+  signal: AbortSignal,
+): Promise<{ readonly outputs: readonly string[]; readonly rows: number; readonly slices: number }> {
+  const chunks = plan.stages.find((each) => each.name === (name === 'count' ? 'apply' : name))?.chunks ?? 0;
+  const outputs: string[] = [];
+  let [next, rows, slices] = [0, 0, 0];
+  const work = async (): Promise<void> => {
+    while (next < chunks) {
+      const chunk = next++;
+      let cursor: string | null = null;
+      for (let slice = 0; slice === 0 || cursor !== null; slice++) {
+        const attempt = `${chunk}.${slice}`;
+        const input: SliceInput = { tableId: TABLE, planId: plan.planId, stage: name, chunk, cursor, attempt };
+        const result = await runSlice(deps, input, signal);
+        if (result.kind !== 'ok') throw new Error(JSON.stringify(result));
+        slices++;
+        if (result.output === true) outputs.push(attempt);
+        rows += result.counts.rows;
+        ({ cursor } = result);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: plan.width }, work));
+  return { outputs, rows, slices };
+}
+
+async function spilled(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  outputs: readonly string[],
+  signal: AbortSignal,
+): Promise<Pick<Figures, 'blobs' | 'ranges' | 'spilledImages' | 'spilledBytes'>> {
+  const ranges = (await readRanges(deps.plans, plan.header, signal)).length;
+  let [spilledImages, spilledBytes] = [0, 0];
+  for (const output of outputs) {
+    const name = `${planFolder(plan.header.target, plan.header.planId)}/shuffle/${output}`;
+    const head = await deps.plans.read(name, { start: 0, end: indexEnd(ranges) }, signal);
+    for (let range = 0; range < ranges; range++) {
+      const { images, length } = entryOf(head, range, ranges, name);
+      spilledImages += images;
+      spilledBytes += length;
+    }
+  }
+  return { ranges, blobs: outputs.length, spilledImages, spilledBytes };
+}
+
+/** The rows of every part, as the Parquet reader gives them. */
+async function readOnce(deps: SyncDependencies, plan: SlicePlan, signal: AbortSignal): Promise<number> {
+  const columns = plan.mapping.columns;
+  let rows = 0;
+  for (const source of await allSources(deps, plan, signal)) {
+    if (source.kind !== 'change') continue;
+    const selection = { file: source.source.file, select: source.source.select };
+    for await (const batch of readFileRows(
+      plan.target.source,
+      selection,
+      plan.layout,
+      { columns, batchRows: 1_000 },
+      signal,
+    ))
+      rows += batch.rows.length;
+  }
+  return rows;
+}
+
+async function mapOnce(deps: SyncDependencies, plan: SlicePlan, signal: AbortSignal): Promise<number> {
+  let images = 0;
+  const sources = await allSources(deps, plan, signal);
+  for await (const batch of readImages(plan, sources, {}, signal)) images += batch.images.length;
+  return images;
+}
+
+async function allSources(
+  deps: SyncDependencies,
+  plan: SlicePlan,
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<typeof readPart>>> {
+  const header = await readPlan(deps.plans, plan.header.target, plan.header.planId, signal);
+  const parts = header.stages.find((each) => each.name === 'shuffle')?.chunks ?? 0;
+  const sources = await Promise.all(
+    Array.from({ length: parts }, (_, part) => readPart(deps.plans, header, part, signal)),
+  );
+  return sources.flat();
+}
+
+async function secondsOf(work: () => Promise<number>): Promise<number> {
+  const started = cpuSeconds();
+  if ((await work()) === 0) throw new Error('nothing was read');
+  return cpuSeconds() - started;
+}
+
+function dependencies(folder: string, name: Case): SyncDependencies {
+  const { settings, key } = CASES[name];
+  const configuration = tableConfiguration({ ...settings, guards: { maxDeletes: { percent: 100 } } });
+  const writer = described(key);
+  const target: SyncTarget = {
+    tableId: TABLE,
+    id: TABLE,
+    configuration,
+    source: new FolderLogStore(join(folder, 'table')),
+    writer,
+    writerOf: () => writer,
+  };
+  return {
+    target: () => Promise.resolve(target),
+    removedTables: new Map(),
+    plans: folderPlanStore(join(folder, 'plans')),
+    states: new MemoryStateStore(),
+    publications: null,
+    clock: systemClock,
+    log: { event: () => undefined },
+    sizes: WORK_SIZES,
+    appVersion: '1.0',
+  };
+}
+
+/** A container of ten physical partitions that nobody writes to. */
+function described(partitionKeyPath: string): DocumentWriter {
+  const bounds = Array.from({ length: 11 }, (_, index) =>
+    index === 0
+      ? ''
+      : index === 10
+        ? 'FF'
+        : Math.floor((0x40_00_00_00 / 10) * index)
+            .toString(16)
+            .toUpperCase()
+            .padStart(8, '0'),
+  );
+  return {
+    describe: () =>
+      Promise.resolve({
+        rid: 'bench',
+        partitionKeyPaths: [partitionKeyPath],
+        partitionKeyKind: 'Hash',
+        partitionKeyVersion: 2,
+        defaultTtl: undefined,
+        partitions: bounds.slice(0, -1).map((start, index) => ({ start, end: bounds[index + 1] ?? 'FF' })),
+      }),
+    async *write(operations) {
+      for await (const batch of operations) {
+        if (batch.length > 0) throw new Error('the bench writes nothing');
+        yield [];
+      }
+    },
+    read: () => Promise.resolve({ documents: [], requestUnits: 0 }),
+    scan: () => Promise.resolve({ documents: [], cursor: null, requestUnits: 0 }),
+  };
+}
+
+/** Of all threads of the process: on a busy machine the clock would measure its neighbours. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }
