@@ -222,7 +222,7 @@ async function* sourceRows(
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'dataFileMissing') throw error;
     throw unavailable(
-      `The change data of version ${source.version} are no longer available: ${error.problem}`,
+      `The change data feed of version ${source.version} is no longer available: ${error.problem}`,
       'VACUUM has removed them.',
       'Start at a later version, or load the table anew.',
       error,
