@@ -1,6 +1,6 @@
 /** What an operator may do to a table, and what its status says. HTTP and the command line both call this. */
 import { SyncError } from '../shared/errors.ts';
-import { readDeadLetters, deadLetterFolder, type DeadLetter } from './dead-letters.ts';
+import { readDeadLetters, type DeadLetter } from './dead-letters.ts';
 import { transition, type LedgerEntry } from './state-store.ts';
 import { replaceable } from './choose-load.ts';
 import { rollBack, rollbackTarget, sameSlot, slotName } from './publication-state.ts';
@@ -187,7 +187,10 @@ export async function deadLetters(
   return letters;
 }
 
-/** Asks for another try at every dead letter: the rows are read again at the checkpoint; the letters are removed. */
+/**
+ * Asks for another try at every dead letter: the rows are looked up at the checkpoint, in an epoch of their own. Its end
+ * removes the letters; rows that still cannot be written leave new ones.
+ */
 export async function replayDeadLetters(
   deps: SyncDependencies,
   tableId: string,
@@ -195,8 +198,11 @@ export async function replayDeadLetters(
   signal?: AbortSignal,
 ): Promise<SyncState> {
   const target = await deps.target(tableId);
-  const state = await administer(deps, tableId, { kind: 'resync' }, by);
-  await deps.plans.remove(deadLetterFolder(target.id), signal);
+  const { done: none } = await readDeadLetters(deps.plans, target.id, signal).next();
+  const replay = { by, at: deps.clock.now() };
+  const change = (latest: SyncState): SyncState => (none === true ? latest : { ...latest, replay });
+  const state = await transition(deps.states, target.id, change, signal);
+  if (state === null) throw unchanged(tableId);
   return state;
 }
 

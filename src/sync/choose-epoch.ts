@@ -89,6 +89,8 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
       : reconcile(from, 'the log was cleaned up');
   }
   if (state.forced?.due === true) return { ...reconcile(from, 'documents need to be looked up'), scope: 'forced' };
+  if (state.replay !== null)
+    return { ...reconcile(from, `dead letters are tried again, asked for by ${state.replay.by}`), scope: 'forced' };
   if (state.request?.kind === 'verify') {
     return { ...reconcile(from, `asked for by ${state.request.by}`), kind: 'verify' };
   }

@@ -3,11 +3,12 @@ import { inHashRange, inIdBucket, type HashRange } from '../changes/hash-ranges.
 import type { Image } from '../changes/image.ts';
 import type { PlanStore } from '../changes/plan-store.ts';
 import { readShufflePartition } from '../changes/shuffle.ts';
-import type { Identity } from '../documents/document.ts';
+import { identityHash, type Identity } from '../documents/document.ts';
 import type { PassRequest } from './collected-pass.ts';
-import type { FailedRow } from './dead-letters.ts';
+import { letterKey, type FailedRow } from './dead-letters.ts';
 import { WHOLE } from './plan-sources.ts';
 import { planFolder, readJson, readPart, readRanges } from './plan.ts';
+import { replayedLetters } from './replay.ts';
 import { readImages } from './row-images.ts';
 import type { SlicePlan } from './slice-plan.ts';
 
@@ -58,6 +59,17 @@ export async function forcedIdentities(
 ): Promise<readonly Identity[]> {
   if (plan.header.forced === null) return [];
   return (await readJson(plans, plan.header.forced, signal)) as readonly Identity[];
+}
+
+/** Which rows an epoch looks at: all of them, or those of forced identities and of dead letters that are tried again. */
+export async function rowsInScope(
+  { plan, plans }: Pick<PassRequest, 'plan' | 'plans'>,
+  signal: AbortSignal,
+): Promise<(identity: Identity) => boolean> {
+  if (plan.header.scope === 'all') return () => true;
+  const forced = new Set((await forcedIdentities({ plan, plans }, signal)).map((identity) => identityHash(identity)));
+  const keys = new Set((await replayedLetters(plans, plan.header, signal))?.keys);
+  return (identity) => forced.has(identityHash(identity)) || (keys.size > 0 && keys.has(letterKey(identity)));
 }
 
 /** Those that lie in the range and the bucket of a pass. */

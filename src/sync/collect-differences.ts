@@ -6,8 +6,8 @@ import type { Change } from '../changes/net-changes.ts';
 import { decideOperation, type Decision } from '../changes/operation-decision.ts';
 import { Reconciliation, repairDecision, type Difference, type ReconcilePolicy } from '../changes/reconcile.ts';
 import { identityHash, type Identity } from '../documents/document.ts';
-import { forcedIdentities, ofPass, rangeOfChunk, readChunkImages } from './chunk-images.ts';
-import { inOrder, isTooMuch, type CollectedPass, type PassRequest, type ReportedDifference } from './collected-pass.ts';
+import { forcedIdentities, rowsInScope, ofPass, rangeOfChunk, readChunkImages } from './chunk-images.ts';
+import { isTooMuch, type CollectedPass, type PassRequest, type ReportedDifference } from './collected-pass.ts';
 import type { FailedRow } from './dead-letters.ts';
 import { judgeChange, policyOf, rejectedRow, type ChangeVerdict } from './decide-changes.ts';
 import type { StoredDocument } from './document-writer.ts';
@@ -25,7 +25,7 @@ export async function collectDifferences(request: PassRequest, signal: AbortSign
   const range = await rangeOfChunk(plans, plan, chunk, signal);
   const scope = plan.header.scope === 'forced' ? ofPass(await forcedIdentities(request, signal), range, request) : null;
   const policy = reconcilePolicyOf(plan);
-  const comparison = new Comparison(policy, scope);
+  const comparison = new Comparison(policy, scope, await rowsInScope(request, signal));
   const failed: FailedRow[] = [];
   let rows = 0;
   for await (const batch of readChunkImages(request, signal)) {
@@ -34,7 +34,8 @@ export async function collectDifferences(request: PassRequest, signal: AbortSign
     for (const image of batch.images) comparison.addRow(image);
     if (isTooMuch(request, comparison.held)) return null;
   }
-  for await (const documents of storedDocuments(request, range, scope, signal)) {
+  const wanted = scope === null ? null : [...scope, ...comparison.found];
+  for await (const documents of storedDocuments(request, range, wanted, signal)) {
     for (const stored of documents) comparison.match(stored);
     if (isTooMuch(request, comparison.held)) return null;
     // Under a small budget reading a range takes longer than a slice: spilled, it is read page by page.
@@ -52,13 +53,22 @@ class Comparison {
   readonly #verdicts: ChangeVerdict[] = [];
   readonly #counts = { missing: 0, different: 0, extra: 0 };
   readonly #samples: ReportedDifference[] = [];
+  readonly #inScope: (identity: Identity) => boolean;
+  /** Identities of rows that a dead letter names. */
+  readonly #found = new Map<string, Identity>();
   #heldBytes = 0;
   #skipped = 0;
 
-  constructor(policy: ReconcilePolicy, scope: readonly Identity[] | null) {
+  constructor(policy: ReconcilePolicy, scope: readonly Identity[] | null, inScope: (identity: Identity) => boolean) {
     this.#policy = policy;
     this.#both = new Reconciliation(policy);
     this.#only = scope === null ? null : new Set(scope.map((identity) => identityHash(identity)));
+    this.#inScope = inScope;
+  }
+
+  /** Identities of rows that a letter names and nobody asked for otherwise. */
+  get found(): readonly Identity[] {
+    return [...this.#found.values()];
   }
 
   get held(): { readonly rows: number; readonly bytes: number } {
@@ -68,7 +78,8 @@ class Comparison {
 
   addRow(image: Image): void {
     const hash = identityHash(image.identity);
-    if (this.#only !== null && !this.#only.has(hash)) return;
+    if (!this.#inScope(image.identity)) return;
+    if (this.#only !== null && !this.#only.has(hash)) this.#found.set(hash, image.identity);
     if (image.rejection === undefined) this.#both.addRow(image);
     else this.#rejected.set(hash, image);
   }
@@ -91,7 +102,7 @@ class Comparison {
       verdicts.push(...duplicates.map((change) => judgeChange(change, this.#policy, true)));
     }
     return {
-      verdicts: inOrder(verdicts),
+      verdicts,
       differences: { ...this.#counts, samples: this.#samples },
       duplicates: duplicates.map((change) => change.identity),
       skipped: this.#skipped + this.#both.counts.equal,

@@ -13,6 +13,7 @@ import {
   workingSlot,
 } from './publication-state.ts';
 import { publish } from './publication.ts';
+import { answersLetters, removeOlderLetters } from './replay.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
 import { transition, type LedgerEntry, type OperationCounts, type VerifyReport } from './state-store.ts';
 import { hold, type Hold } from './hold.ts';
@@ -37,6 +38,9 @@ export async function completeEpoch(
     const report = header.kind === 'verify' ? await verifyReport(deps, header, input.counts, signal) : null;
     const entry = ledgerEntry(header, before.current, input.counts, report, now);
     await deps.states.record(entry, signal);
+    // Before the epoch is over: its own letters are written, and nobody would come back for the others.
+    const replayed = answersLetters(header);
+    if (replayed) await removeOlderLetters(deps.plans, target.id, header.epoch, signal);
     const switches = header.kind === 'verify' && awaitsSwitch(before);
     const refusal = switches && report !== null ? refuseSwitch(target, before, report, now) : null;
     if (refusal !== null) {
@@ -55,7 +59,7 @@ export async function completeEpoch(
         const checkpoint = checkpointOf(header, latest, input.counts, now);
         // Readers saw nothing of what a load or a clean-up deletes.
         const deletes = header.load || header.kind === 'cleanup' ? 0 : input.counts.deletes;
-        const done = complete(latest, header.planId, checkpoint, { deletes, forced, now });
+        const done = complete(latest, header.planId, checkpoint, { deletes, forced, replayed, now });
         if (header.thenReconcile) return request(done, 'reconcile', 'a change of schema', now);
         return switches ? switchLive(done, now) : publicationAfter(latest, done, header, target, now);
       },

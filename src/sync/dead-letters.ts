@@ -1,7 +1,8 @@
 /** Dead letters: rows that cannot be written, kept as JSON lines in blobs whose names depend only on the plan. */
+import { createHash } from 'node:crypto';
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
-import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
+import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../documents/document.ts';
 
 export interface DeadLetter {
   /** A rejection code of the mapping, `duplicateKey`, or what the service answered. */
@@ -13,6 +14,8 @@ export interface DeadLetter {
   readonly path: string | null;
   readonly row: number | null;
   readonly column?: string;
+  /** The same for letters of one document; absent where a row has no identity. Opaque: it tells nothing of the row. */
+  readonly key?: string;
   /** Only with `deadLetters.content` keys or row. */
   readonly id?: string;
   readonly partitionKey?: readonly PartitionKeyValue[];
@@ -27,8 +30,13 @@ export interface FailedRow {
   readonly version: number;
   readonly position: { readonly path: string; readonly row: number } | null;
   readonly column?: string;
-  readonly identity?: { readonly id: string; readonly partitionKey: readonly PartitionKeyValue[] };
+  readonly identity?: Identity;
   readonly document?: JsonObject;
+}
+
+/** What letters call a document. */
+export function letterKey(identity: Identity): string {
+  return createHash('sha256').update(identityHash(identity)).digest('hex').slice(0, 16);
 }
 
 /** Dead letters of one slice; a repeated slice writes the same blob again. */
@@ -53,6 +61,7 @@ export class DeadLetterBlob {
       path: row.position?.path ?? null,
       row: row.position?.row ?? null,
       ...(column === undefined ? {} : { column }),
+      ...(identity === undefined ? {} : { key: letterKey(identity) }),
       ...(this.#content === 'none' || identity === undefined
         ? {}
         : { id: identity.id, partitionKey: identity.partitionKey }),

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { splitHashRanges } from '../changes/hash-ranges.ts';
 import { commitPath } from '../delta/log-path.ts';
-import { loadSnapshot } from '../delta/snapshot.ts';
+import { loadSnapshot, type Snapshot } from '../delta/snapshot.ts';
 import { keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
 import { draftCleanup } from './cleanup-draft.ts';
@@ -12,10 +12,12 @@ import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
 import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
+import { COST_EPOCHS, measuredCost, type MeasuredCost } from './measured-cost.ts';
 import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
 import { WHOLE } from './plan-sources.ts';
 import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource, type PlanStage } from './plan.ts';
 import { dueForRemoval, isOwn, nextSlot, workingSlot, type Slot } from './publication-state.ts';
+import { draftReplay, type DraftedReplay } from './replay.ts';
 import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
 import type { Hold } from './hold.ts';
@@ -23,9 +25,6 @@ import { dirtyStart, type SyncState } from './state.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
-
-/** RU of one write of a document of a kilobyte, for estimates before anything was measured. */
-const GUESSED_RU_PER_ROW = 10;
 
 export interface DraftedEpoch {
   readonly kind: 'draft';
@@ -158,10 +157,11 @@ class EpochDrafter {
     const mapping = load ? compileContext(mapped.context, info) : mapped.mapping;
     if (decision.kind === 'none') return { kind: 'nothing' };
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
+    const replay = whole.snapshot === null ? null : await this.#draftReplay(decision, whole.snapshot);
     const contents =
       decision.kind === 'changes' || whole.snapshot === null
         ? changeContents(head.sources, this.#deps.sizes)
-        : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal);
+        : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal, replay?.paths);
     const empty = await this.#emptySource(decision, head, contents);
     if (empty.kind === 'settling') return empty;
 
@@ -189,8 +189,9 @@ class EpochDrafter {
       load,
       context: contextName,
       unconditional: decision.unconditional,
-      scope: decision.scope,
+      scope: replay?.scope ?? decision.scope,
       thenReconcile: decision.thenReconcile,
+      ...(replay === null ? {} : { replay: replay.blob }),
       forced: load ? null : (state.forced?.blob ?? null),
       estimate: contents.estimate,
       result: {
@@ -211,6 +212,13 @@ class EpochDrafter {
     const header: PlanHeader = { ...draft, format: PLAN_FORMAT, planId: planIdOf(draft, parts, ranges) };
     const hold = empty.hold ?? (await this.#holdOf(decision, contents));
     return { kind: 'draft', header, parts, ranges, hold, sourceEmpty: empty.hold !== null };
+  }
+
+  /** The letters that an epoch of single documents tries again; null when nobody asked for that. */
+  async #draftReplay({ scope }: EpochDecision, snapshot: Snapshot): Promise<DraftedReplay | null> {
+    const { replay, forced, epoch } = this.#state;
+    if (scope !== 'forced' || replay === null) return null;
+    return draftReplay(this.#deps.plans, this.#target.id, epoch, snapshot, forced === null, this.#signal);
   }
 
   /** ETags change when a log is copied; only another content makes it another table. */
@@ -250,6 +258,7 @@ class EpochDrafter {
       from,
       newest: this.#newest,
       limits: configuration.limits,
+      ...(configuration.limits.ru === undefined ? {} : { ruPerChangedRow: (await this.#cost()).ruPerChangedRow }),
       now: this.#now,
     };
     try {
@@ -322,15 +331,15 @@ class EpochDrafter {
     if (decision.hold !== null) return { ...decision.hold, since: this.#now };
     const { guards } = this.#target.configuration;
     if (guards.maxRu === undefined && guards.maxSeconds === undefined) return null;
-    const [last] = await this.#deps.states.history(this.#target.id, 1, this.#signal);
-    const writes =
-      last === undefined ? 0 : last.counts.upserts + last.counts.creates + last.counts.patches + last.counts.deletes;
-    const perRow = last !== undefined && writes > 100 ? last.counts.requestUnits / writes : GUESSED_RU_PER_ROW;
-    const seconds =
-      last !== undefined && last.counts.rows > 1_000
-        ? (contents.estimate.rows / last.counts.rows) * ((last.endedAt - last.startedAt) / 1_000)
-        : null;
-    return guardCost(guards, { ru: contents.estimate.rows * perRow, seconds }, this.#now);
+    const { rows } = contents.estimate;
+    const { ruPerWrite, rowsPerSecond } = await this.#cost();
+    const seconds = rowsPerSecond === null ? null : rows / rowsPerSecond;
+    return guardCost(guards, { ru: rows * ruPerWrite, seconds }, this.#now);
+  }
+
+  /** What the last epochs cost. */
+  async #cost(): Promise<MeasuredCost> {
+    return measuredCost(await this.#deps.states.history(this.#target.id, COST_EPOCHS, this.#signal));
   }
 }
 

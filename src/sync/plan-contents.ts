@@ -42,10 +42,17 @@ export function changeContents(sources: readonly CountedSource[], sizes: WorkSiz
   };
 }
 
-export async function snapshotContents(snapshot: Snapshot, sizes: WorkSizes, signal: AbortSignal): Promise<Contents> {
+/** All files of a snapshot, or those of `paths`. */
+export async function snapshotContents(
+  snapshot: Snapshot,
+  sizes: WorkSizes,
+  signal: AbortSignal,
+  paths: ReadonlySet<string> | null = null,
+): Promise<Contents> {
   const files: AddFile[] = [];
   let [rows, bytes] = [0, 0];
   for await (const file of snapshot.files(signal)) {
+    if (paths !== null && !paths.has(file.path)) continue;
     files.push(file);
     rows += liveRows(file);
     bytes += file.size;

@@ -60,6 +60,7 @@ function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget, n
     checkpoint.configurationHash === configurationHash(target.configuration) &&
     state.current === null &&
     state.request === null &&
+    state.replay === null &&
     state.dirty === null &&
     state.forced?.due !== true &&
     !standbyExpired(state, target.configuration, now) &&

@@ -57,6 +57,8 @@ export interface PlanHeader {
   readonly scope: 'all' | 'forced';
   /** A reconcile is asked for when the epoch is done. */
   readonly thenReconcile: boolean;
+  /** Blob with the keys of dead letters whose rows are looked at again, beside the forced ones. */
+  readonly replay?: string;
   /** Blob of the forced identities; null when there are none. */
   readonly forced: string | null;
   readonly estimate: PlanEstimate;

@@ -120,6 +120,7 @@ export function beginRemoval(
     dirty: null,
     forced: null,
     request: null,
+    replay: null,
     emptySince: null,
     publication: { ...remaining(state, documents), retired: slots },
     removal: state.removal ?? {

@@ -4,6 +4,7 @@ import { toSyncError } from '../shared/errors.ts';
 import type { SliceInput, SliceResult } from './activity-messages.ts';
 import { ApplySlice } from './apply-slice.ts';
 import { chunkCursorText, nextPass, parseChunkCursor } from './chunk-cursor.ts';
+import { rowsInScope } from './chunk-images.ts';
 import { collectPass } from './chunk-pass.ts';
 import { deletesOf } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
@@ -71,10 +72,11 @@ async function shuffleSlice(
   const sources = await readPart(deps.plans, header, input.chunk, signal);
   const start = input.cursor === null ? {} : { start: JSON.parse(input.cursor) as { source: number; row: number } };
   const writer = new ShuffleWriter(await readRanges(deps.plans, header, signal));
+  const inScope = await rowsInScope({ plan, plans: deps.plans }, signal);
   let cursor: string | null = null;
   for await (const batch of readImages(plan, sources, start, signal)) {
     account.read(batch.rows);
-    for (const image of batch.images) writer.add(image);
+    for (const image of batch.images) if (inScope(image.identity)) writer.add(image);
     for (const row of batch.failed) {
       letters.add(row);
       account.deadLetter();

@@ -93,6 +93,8 @@ export interface SyncState {
   readonly pause: { readonly by: string; readonly at: number } | null;
   /** A reconcile or verify that an operator asked for. */
   readonly request: { readonly kind: 'reconcile' | 'verify'; readonly by: string; readonly at: number } | null;
+  /** Dead letters are to be tried again. */
+  readonly replay: { readonly by: string; readonly at: number } | null;
   /** A plan an operator refused; the same plan is not offered again at this head. */
   readonly rejected: { readonly planId: string; readonly by: string; readonly at: number } | null;
   /** Deletes applied per hour since 1970, for the rolling-day guard. */
@@ -117,6 +119,7 @@ export function initialState(target: string): SyncState {
     forced: null,
     pause: null,
     request: null,
+    replay: null,
     rejected: null,
     deletesByHour: {},
     emptySince: null,
@@ -214,7 +217,13 @@ export function complete(
   state: SyncState,
   planId: string,
   checkpoint: Checkpoint | null,
-  result: { readonly deletes: number; readonly forced: Forced | null; readonly now: number },
+  result: {
+    readonly deletes: number;
+    readonly forced: Forced | null;
+    /** Whether every dead letter was tried again. */
+    readonly replayed: boolean;
+    readonly now: number;
+  },
 ): SyncState {
   const current = currentPlan(state, planId);
   const hour = Math.floor(result.now / HOUR_MS);
@@ -230,6 +239,7 @@ export function complete(
     dirty: current.kind === 'verify' || current.kind === 'cleanup' ? state.dirty : null,
     forced: result.forced,
     request: state.request?.kind === current.kind ? null : state.request,
+    replay: result.replayed ? null : state.replay,
     rejected: null,
     deletesByHour,
     emptySince: null,
