@@ -9,14 +9,9 @@ import type { LogStore } from '../delta/log-store.ts';
 import { assertReadable } from '../delta/protocol-gate.ts';
 import { loadSnapshot, type Snapshot } from '../delta/snapshot.ts';
 import { SyncError } from '../shared/errors.ts';
-import { liveRows } from './plan-sources.ts';
+import { addWeights, isBeyond, NO_COMMITS, weightOf } from './catch-up.ts';
 import type { Checkpoint } from './state.ts';
 import { readContext } from './table-context.ts';
-
-/** Where catching up is cut into several epochs unless the configuration says otherwise. */
-const MOST_COMMITS = 2_000;
-const MOST_ROWS = 5_000_000;
-const MOST_BYTES = 8 * 2 ** 30;
 
 /** A change source with its number of rows; null when statistics cannot say. */
 export interface CountedSource {
@@ -70,6 +65,8 @@ export interface RangeRequest {
   readonly from: number;
   readonly newest: number;
   readonly limits: TableConfiguration['limits'];
+  /** What a row that is read of changes has cost so far, in RU; needed for `limits.ru` only. */
+  readonly ruPerChangedRow?: number;
   readonly now: number;
 }
 
@@ -79,23 +76,17 @@ export async function readRangeHead(request: RangeRequest, signal: AbortSignal):
   const before = await contextAt(request, signal);
   let { metadata, protocol } = before;
   const sources: CountedSource[] = [];
-  let [rows, bytes] = [0, 0];
+  let weight = NO_COMMITS;
   let last: Commit | null = null;
   for (let version = from + 1; version <= newest; version++) {
     const commit = await readCommit(source, version, signal, request.now);
-    const added = commit.adds.reduce((sum, add) => sum + liveRows(add), 0);
-    const size = [...commit.adds, ...commit.cdc].reduce((sum, file) => sum + file.size, 0);
-    const full =
-      version - from > MOST_COMMITS ||
-      rows + added > (limits.rows ?? MOST_ROWS) ||
-      bytes + size > (limits.bytes ?? MOST_BYTES);
-    if (last !== null && full) break;
+    weight = addWeights(weight, weightOf(commit));
+    // One commit is never cut, however much it is.
+    if (last !== null && isBeyond(weight, limits, request.ruPerChangedRow ?? 0)) break;
     protocol = commit.protocol ?? protocol;
     metadata = commit.metadata ?? metadata;
     assertReadable(protocol, metadata);
     sources.push(...(await countedSources(source, commit, metadata, signal)));
-    rows += added;
-    bytes += size;
     last = commit;
   }
   return {
