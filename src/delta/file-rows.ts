@@ -66,29 +66,31 @@ export function columnsOf(schema: StructType, names: readonly string[] | undefin
   });
 }
 
+/**
+ * Columns whose value a file has for all its rows. What the action names is one, whether or not the table is partitioned
+ * by it now: a removed file may be from before a change of partitioning. For the same reason a partition column that the
+ * action does not name comes from the file, where it is null if the file lacks it, too.
+ */
 function partitionConstants(file: DataFile, layout: TableLayout): ReadonlyMap<StructField, Value> {
   const constants = new Map<StructField, Value>();
-  for (const name of layout.partitionColumns) {
-    const field = layout.schema.fields.find((candidate) => candidate.name === name);
-    if (field === undefined) continue;
-    if (file.partitionValues === undefined) {
-      throw new SyncError('logDamaged', {
-        problem: `The file action of ${JSON.stringify(file.path)} has no partition values.`,
-        reason: 'The table is partitioned, so its rows are not complete without them.',
-      });
-    }
-    const text = partitionText(file.partitionValues, physicalName(field, layout.columnMapping));
-    constants.set(field, parsePartitionValue(text, field.type, name));
+  const values = file.partitionValues;
+  if (values === undefined) {
+    if (layout.partitionColumns.length === 0) return constants;
+    throw new SyncError('logDamaged', {
+      problem: `The file action of ${JSON.stringify(file.path)} has no partition values.`,
+      reason: 'The table is partitioned, so its rows are not complete without them.',
+    });
+  }
+  const keys = Object.keys(values);
+  if (keys.length === 0) return constants;
+  // Column names differ in more than case, so a key that differs in case only is the column's.
+  const folded = new Map(keys.map((key) => [key.toLowerCase(), key]));
+  for (const field of layout.schema.fields) {
+    const column = physicalName(field, layout.columnMapping);
+    const key = Object.hasOwn(values, column) ? column : folded.get(column.toLowerCase());
+    if (key !== undefined) constants.set(field, parsePartitionValue(values[key], field.type, field.name));
   }
   return constants;
-}
-
-/** Column names differ in more than case, so a key that differs in case only is the column's. A column without a key is null. */
-function partitionText(values: NonNullable<DataFile['partitionValues']>, column: string): string | null | undefined {
-  if (Object.hasOwn(values, column)) return values[column];
-  const folded = column.toLowerCase();
-  const key = Object.keys(values).find((candidate) => candidate.toLowerCase() === folded);
-  return key === undefined ? null : values[key];
 }
 
 function fieldSources(file: DataFile, layout: TableLayout, extra: StructField | undefined): SourceOf {

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Row } from '../../src/delta/schema.ts';
-import { add, HandmadeTable, metaData, protocol, type Columns } from '../support/handmade-table.ts';
-import { tableRows } from '../support/read-table.ts';
+import { loadSnapshot } from '../../src/delta/snapshot.ts';
+import { add, FEED_ON, HandmadeTable, metaData, protocol, remove, type Columns } from '../support/handmade-table.ts';
+import { commitRows, tableRows } from '../support/read-table.ts';
 
 let folder: string;
 let table: HandmadeTable;
@@ -260,9 +261,33 @@ describe('partition values', () => {
     expect(await partitioned('string', { p: 'wrong', P: 'x' })).toBe('x');
   });
 
-  it('that are null, empty or absent are null, and a folder says nothing', async () => {
-    for (const values of [{ P: null }, { P: '' }, {}, undefined, null])
-      expect(await partitioned('integer', values)).toBeNull();
+  it('that are null or empty are null, and so are absent ones that the file lacks, too', async () => {
+    for (const values of [{ P: null }, { P: '' }]) expect(await partitioned('integer', values)).toBeNull();
+    const fields = [field('id', 'long'), field('P', 'integer')];
+    for (const partitionValues of [{}, { other: '1' }, undefined, null]) {
+      const rows = await read({ id: 'long' }, [{ id: 1 }], fields, { partitionColumns: ['P'] }, { partitionValues });
+      expect(rows).toEqual([{ id: 1, P: null }]);
+    }
+  });
+
+  it('of a file from before a change of partitioning are where they were then', async () => {
+    const schema = { id: 'long', p: 'integer', q: 'integer' };
+    await table.data('old.parquet', { id: 'long', q: 'integer' }, [{ id: 1, q: 3 }]);
+    await table.data('new.parquet', { id: 'long', p: 'integer' }, [{ id: 2, p: 4 }]);
+    const by = (column: string) => metaData(schema, { ...FEED_ON, partitionColumns: [column] });
+    await table.commits(
+      [protocol(), by('p'), add('old.parquet', { partitionValues: { p: '2' } })],
+      [
+        by('q'),
+        remove('old.parquet', { partitionValues: { p: '2' } }),
+        add('new.parquet', { partitionValues: { q: '5' } }),
+      ],
+    );
+    const snapshot = await loadSnapshot(table.store, { kind: 'latest' });
+    expect(await commitRows(table.store, 1, snapshot)).toEqual([
+      { row: { id: 2, p: 4, q: 5 }, type: 'insert' },
+      { row: { id: 1, p: 2, q: 3 }, type: 'delete' },
+    ]);
   });
 
   it.each([
