@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Row } from '../../src/delta/schema.ts';
 import type { DeltaWriterOptions } from '../support/delta-writer.ts';
 import { LocalAzureTables, type TableSpec } from './local-azure.ts';
-import { byId, POLL, type Document, type LocalTable } from './local-table.ts';
+import { becomes, byId, type Document, type LocalTable } from './local-table.ts';
 
 // A safety net only: several processes start, on machines that may be busy.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000, maxConcurrency: 6 });
@@ -190,7 +190,7 @@ describe.concurrent('settings of a table', () => {
       await each.further(table);
       await table.arrives();
       // Documents that several rows claimed are looked up by an epoch that follows at once.
-      await expect.poll(() => table.documents(), POLL).toEqual(byId(each.documentsAfter ?? []));
+      await becomes(() => table.documents(), byId(each.documentsAfter ?? []));
     },
   );
 

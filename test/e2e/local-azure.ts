@@ -152,9 +152,15 @@ export class LocalAzureTables {
     });
   }
 
-  /** Another sync.json, which the app reads when its host starts again. */
-  async reconfigure(specs: TableSpecs, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    const configuration = configurationOf(this.#folder, specs, more);
+  /** Another sync.json, which the app reads when its host starts again; `budgets`: those of tables that are gone. */
+  async reconfigure(
+    specs: TableSpecs,
+    more: Readonly<Record<string, unknown>>,
+    budgets: readonly string[],
+  ): Promise<void> {
+    const { tables } = configurationOf(this.#folder, specs, more);
+    const without = Object.fromEntries(budgets.map((id) => [id, {}]));
+    const configuration = { ...configurationOf(this.#folder, { ...specs, ...without }, more), tables };
     await writeFile(this.config, JSON.stringify(configuration));
     const host = (await servicePids(this.#data.path)).at(-1) ?? 0;
     process.kill(host, 'SIGKILL');
@@ -196,7 +202,7 @@ function configurationOf(
   folder: string,
   specs: TableSpecs,
   more: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
+): Readonly<Record<string, unknown>> & { readonly tables: unknown } {
   const target = (id: string, spec: TableSpec) => ({ database: DATABASE, container: spec.container ?? id });
   return {
     budgets: Object.fromEntries(

@@ -1,4 +1,5 @@
 /** One table of a local Azure as its tests see it: the folder they write, the container, the app's answers and events. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Container } from '@azure/cosmos';
 import { expect } from 'vitest';
 import { systemClock } from '../../src/shared/clock.ts';
@@ -10,8 +11,6 @@ import { primitives } from '../support/writer-columns.ts';
 /** Generous: machines may be busy. */
 const LIMIT_MS = 100_000;
 const POLL_MS = 100;
-/** For `expect.poll`. */
-export const POLL = { timeout: LIMIT_MS, interval: POLL_MS };
 /** Without news for so long the app is asked to look, as the sweep would. */
 const NUDGE_MS = 15_000;
 
@@ -185,6 +184,18 @@ export class LocalTable {
       await systemClock.sleep(POLL_MS);
     }
   }
+}
+
+/** Waits until what is read equals this; says how it differs when it does not get there. */
+export async function becomes(read: () => Promise<unknown>, expected: unknown): Promise<void> {
+  const started = systemClock.monotonic();
+  // Not expect.poll: it loses its test among concurrent ones.
+  let found = await read();
+  while (!isDeepStrictEqual(found, expected) && systemClock.monotonic() - started < LIMIT_MS) {
+    await systemClock.sleep(POLL_MS);
+    found = await read();
+  }
+  expect(found).toEqual(expected);
 }
 
 /** Documents in the order in which `documents` gives those of the container. */
