@@ -11,7 +11,7 @@ Runs a Cosmos DB emulator on this machine until Ctrl-C. Prints one JSON object w
 
   --port N        port (default: 8081; 0: any free one)
   --https         TLS with a certificate of its own
-  --partitions N  physical partitions of a new container (default: one for each 10,000 RU/s)
+  --partitions N  physical partitions of a new container (default: one for each 6,000 RU/s)
   --ru N          RU/s of a container that is created without any (default: no limit)
   --data DIR      keeps everything in this folder (default: in memory)
   --key KEY       account key, base64 (default: the well-known key of Cosmos DB emulators)

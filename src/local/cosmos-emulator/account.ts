@@ -12,7 +12,8 @@ import { badRequest, conflict, notFound } from './refusal.ts';
 import { databaseRid, etagText } from './resource-id.ts';
 import { Throttle } from './throttle.ts';
 
-const RU_PER_PARTITION = 10_000;
+/** RU/s for which the service plans a physical partition of a new container, manual ones with room to grow. */
+const RU_PER_PARTITION = { manual: 6_000, autoscale: 10_000 };
 /** Physical partitions the service would never give one container here. */
 const MAX_PARTITIONS = 10_000;
 /** RU/s shown for a container whose creator asked for none. */
@@ -130,7 +131,8 @@ export class Account {
   ): Container {
     const asked = throughput?.kind === 'autoscale' ? throughput.maximum : throughput?.ruPerSecond;
     const ruPerSecond = asked ?? this.settings.ruPerSecond ?? DEFAULT_RU_PER_SECOND;
-    const partitions = this.settings.partitions ?? Math.ceil(ruPerSecond / RU_PER_PARTITION);
+    const partitions =
+      this.settings.partitions ?? Math.ceil(ruPerSecond / RU_PER_PARTITION[throughput?.kind ?? 'manual']);
     const place = {
       database: database.id,
       databaseNumber: database.number,

@@ -131,13 +131,13 @@ function readOperation(raw: Json, container: Container, partition: Partition): D
     pk = text;
     if (epk === undefined) {
       const values = parseKey(definition, text);
-      checkKeySize(definition, values);
+      checkKeySize(values);
       pk = keyText(values);
       epk = container.hash(values);
     }
   } else if (isJsonMap(operation['resourceBody']) && operation['operationType'] !== 'Patch') {
     const values = extractKey(definition, operation['resourceBody']);
-    checkKeySize(definition, values);
+    checkKeySize(values);
     pk = keyText(values);
     epk = container.hash(values);
   } else throw badRequest('An operation of the batch has no partition key.');

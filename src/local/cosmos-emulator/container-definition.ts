@@ -1,6 +1,7 @@
 /** What a container is created or replaced with: checked, completed, and put into the form the data path uses. */
 import { completeIndexingPolicy, termCounter, type TermCounter } from './indexing-policy.ts';
 import { isJsonMap, type Json, type JsonMap } from './json.ts';
+import { checkSameVectors, checkVectorIndexes } from './vector-policy.ts';
 import { parsePartitionKeyDefinition, pathNames, type PartitionKeyDefinition } from './partition-key.ts';
 import { Refusal, badRequest } from './refusal.ts';
 
@@ -63,6 +64,7 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
   const defaultTtl = checkTtl(given['defaultTtl'], 'defaultTtl');
   const indexingPolicy = completeIndexingPolicy(given['indexingPolicy']);
   const uniqueKeys = parseUniqueKeys(given['uniqueKeyPolicy']);
+  checkVectorIndexes(indexingPolicy, given['vectorEmbeddingPolicy']);
   return {
     id,
     partitionKey,
@@ -106,7 +108,9 @@ export function replaceContainerDefinition(current: ContainerDefinition, body: J
     ...body,
     partitionKey: body['partitionKey'] ?? current.properties['partitionKey'],
     uniqueKeyPolicy: body['uniqueKeyPolicy'] ?? current.properties['uniqueKeyPolicy'],
+    vectorEmbeddingPolicy: body['vectorEmbeddingPolicy'] ?? current.properties['vectorEmbeddingPolicy'],
   });
+  checkSameVectors(current.properties, next.properties);
   if (JSON.stringify(next.partitionKey) !== JSON.stringify(current.partitionKey)) {
     throw badRequest('Document collection partition key cannot be changed.');
   }

@@ -2,9 +2,9 @@
 import type { Container } from './container.ts';
 import type { JsonMap } from './json.ts';
 import { replacedThroughput, serverlessRefusal, throughputOf } from './offer.ts';
-import { compileRequestQuery } from './query-request.ts';
+import { compileRequestQuery } from './requested-query.ts';
 import { bodyMap, header, isQuery, isTrue, type Answer, type CosmosRequest } from './request.ts';
-import { Refusal, badRequest } from './refusal.ts';
+import { Refusal, badRequest, notFound } from './refusal.ts';
 import type { Service } from './service.ts';
 
 const READ_CHARGE = 1;
@@ -41,7 +41,16 @@ export function handleControl(service: Service, request: CosmosRequest): Answer 
   if (segments[0] !== 'dbs') throw new Refusal(400, `The resource '${segments[0] ?? ''}' is not known.`);
   if (segments.length <= 2) return handleDatabase(service, request);
   if (segments[2] === 'colls' && segments.length <= 4) return handleContainer(service, request);
-  throw new Refusal(400, `The emulator has no '${segments.at(-1) ?? ''}'.`);
+  if (segments[2] === 'colls' && segments[4] === 'conflicts') return handleConflicts(service, request);
+  throw new Refusal(400, `The emulator has no '${(segments[2] === 'colls' ? segments[4] : segments[2]) ?? ''}'.`);
+}
+
+/** The conflict feed, which is empty: an account that writes in one region has none. */
+function handleConflicts(service: Service, request: CosmosRequest): Answer {
+  const container = service.account.container(request.database ?? '', request.container ?? '');
+  if (request.segments.length > 5) throw notFound(`The conflict '${request.segments[5] ?? ''}'`);
+  if (request.method !== 'GET' && !(request.method === 'POST' && isQuery(request.headers))) throw notAllowed(request);
+  return feed(request, service, container.rid, 'Conflicts', []);
 }
 
 function handleDatabase(service: Service, request: CosmosRequest): Answer {

@@ -280,7 +280,7 @@ function checkDocumentKey(container: Container, operation: DocumentOperation, bo
   if (keyText(values) !== operation.pk) {
     throw badRequest("PartitionKey extracted from document doesn't match the one specified in the header.", 1001);
   }
-  checkKeySize(definition, values);
+  checkKeySize(values);
 }
 
 function matches(ifMatch: string | undefined, item: Item): boolean {

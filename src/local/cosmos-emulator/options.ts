@@ -35,7 +35,7 @@ export interface EmulatorOptions {
   readonly host?: string;
   /** TLS with a certificate made at start, or kept in the data folder. @default false */
   readonly https?: boolean;
-  /** Physical partitions of a new container. @default ceil(RU/s / 10,000) */
+  /** Physical partitions of a new container. @default ceil(RU/s / 6,000), of autoscale ceil(maximum / 10,000) */
   readonly partitions?: number;
   /** RU/s of a new container whose creator asks for none; undefined is without limit. */
   readonly ruPerSecond?: number;

@@ -13,9 +13,8 @@ export interface PartitionKeyDefinition {
   readonly version: 1 | 2;
 }
 
-/** Bytes of a partition key value at most; version 1 keys are shorter. */
+/** Bytes of a partition key value at most. Version 1 hashes only the first 100 characters but stores as much. */
 const KEY_BYTES = 2048;
-const KEY_BYTES_V1 = 101;
 const MAX_LEVELS = 3;
 
 /** Property names of a path such as `/a/"b c"/d`. */
@@ -41,7 +40,9 @@ export function parsePartitionKeyDefinition(value: Json | undefined): PartitionK
   }
   const paths = value['paths'].map((path) => {
     if (typeof path !== 'string' || !path.startsWith('/')) {
-      throw badRequest("Partition key paths must be strings that start with '/'.");
+      throw badRequest(
+        `The partition key component definition path '${shown(path)}' could not be accepted, failed near position '0'. Partition key paths must start with '/'.`,
+      );
     }
     return pathNames(path);
   });
@@ -115,13 +116,12 @@ export function parseKeyPrefix(definition: PartitionKeyDefinition, text: string)
 }
 
 /** Refuses values longer than the service stores. */
-export function checkKeySize(definition: PartitionKeyDefinition, values: readonly KeyValue[]): void {
-  const limit = definition.version === 1 ? KEY_BYTES_V1 : KEY_BYTES;
+export function checkKeySize(values: readonly KeyValue[]): void {
   let bytes = 0;
   for (const value of values) {
-    if (typeof value === 'string') bytes += value.length * 3 <= limit ? 0 : Buffer.byteLength(value);
+    if (typeof value === 'string') bytes += value.length * 3 <= KEY_BYTES ? 0 : Buffer.byteLength(value);
   }
-  if (bytes > limit) throw new Refusal(400, `Partition key value is larger than the limit of ${limit} bytes.`);
+  if (bytes > KEY_BYTES) throw new Refusal(400, `Partition key value is larger than the limit of ${KEY_BYTES} bytes.`);
 }
 
 /** Effective partition key of the values: upper-case hex; a prefix of them gives the prefix of the documents' keys. */

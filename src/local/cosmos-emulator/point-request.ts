@@ -19,6 +19,7 @@ export const MAX_REQUEST_BYTES = 2 * 1024 * 1024 + SLACK_BYTES;
 export function handlePoint(service: Service, request: CosmosRequest): Answer {
   const container = service.account.container(request.database ?? '', request.container ?? '');
   const kind = operationKind(request);
+  refuseTriggers(request);
   const body = kind === 'Read' || kind === 'Delete' ? undefined : pointBody(request, kind);
   const values = requestKey(request, container, kind === 'Patch' ? undefined : body);
   const pk = keyText(values);
@@ -46,6 +47,14 @@ function pointBody(request: CosmosRequest, kind: OperationKind): JsonMap {
   if (kind === 'Patch' && Array.isArray(value)) return { operations: value };
   if (!isJsonMap(value)) throw badRequest('The input content is invalid because it is not a JSON object.');
   return value;
+}
+
+/** A write that wants a trigger must not happen without it. */
+function refuseTriggers(request: CosmosRequest): void {
+  for (const name of ['x-ms-documentdb-pre-trigger-include', 'x-ms-documentdb-post-trigger-include']) {
+    const trigger = header(request, name);
+    if (trigger !== undefined) throw badRequest(`The trigger '${trigger}' does not exist: the emulator runs none.`);
+  }
 }
 
 function operationKind(request: CosmosRequest): OperationKind {
@@ -77,11 +86,11 @@ export function requestKey(request: CosmosRequest, container: Container, body: J
   if (text === undefined) {
     if (body === undefined) throw badRequest('PartitionKey value must be supplied for this operation.');
     const values = extractKey(definition, body);
-    checkKeySize(definition, values);
+    checkKeySize(values);
     return values;
   }
   const values = parseKey(definition, text);
-  checkKeySize(definition, values);
+  checkKeySize(values);
   return values;
 }
 

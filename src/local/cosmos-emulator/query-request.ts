@@ -1,19 +1,21 @@
-/** Queries over documents and the plain feed of all of them. Every query is answered for the whole scope: no plan is needed. */
+/** Queries over documents and the plain feed of all of them. */
 import { Admission } from './admission.ts';
 import { checkCompositeIndex } from './composite-index.ts';
 import type { Container } from './container.ts';
 import { decodePosition } from './continuation.ts';
 import { queriedValue, resourceText } from './document.ts';
-import { isJsonMap, type JsonMap } from './json.ts';
+import type { JsonMap } from './json.ts';
 import type { Partition } from './partition.ts';
 import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
-import { parseQuery } from './query/query-parser.ts';
+import { mergingOf } from './query/merging.ts';
+import { planJson } from './query-plan-request.ts';
 import type { Value } from './query/values.ts';
 import type { Page, QueryPages } from './query-pages.ts';
 import { countIn, documentsIn, queryScope, type QueryScope } from './query-scope.ts';
-import { bodyMap, header, isTrue, numberHeader, type Answer, type CosmosRequest } from './request.ts';
-import { badRequest } from './refusal.ts';
+import { header, isTrue, numberHeader, type Answer, type CosmosRequest } from './request.ts';
+import { Refusal, badRequest } from './refusal.ts';
 import { roundCharge } from './request-units.ts';
+import { requestedQuery, type RequestedQuery } from './requested-query.ts';
 import { sessionToken, type Service } from './service.ts';
 
 const METRICS = 'x-ms-documentdb-query-metrics';
@@ -21,36 +23,13 @@ const DEFAULT_PAGE = 100;
 /** Page when the client leaves the size to the service (-1). */
 const DYNAMIC_PAGE = 1000;
 
-/** Text and parameters of a query request. */
-export function readQuery(request: CosmosRequest): {
-  readonly text: string;
-  readonly parameters: ReadonlyMap<string, Value>;
-} {
-  const body = bodyMap(request);
-  const text = body['query'];
-  if (typeof text !== 'string') throw badRequest('The query is missing.');
-  const parameters = new Map<string, Value>();
-  const given = body['parameters'];
-  if (Array.isArray(given)) {
-    for (const parameter of given) {
-      if (!isJsonMap(parameter) || typeof parameter['name'] !== 'string') throw badRequest('A parameter has no name.');
-      parameters.set(parameter['name'], parameter['value']);
-    }
-  }
-  return { text, parameters };
-}
-
-/** The query of a request, ready to run. */
-export function compileRequestQuery(request: CosmosRequest, now: number): CompiledQuery {
-  const { text, parameters } = readQuery(request);
-  return compileQuery(parseQuery(text), parameters, now);
-}
-
 /** `POST …/docs` with a query, and `GET …/docs`. */
 export function handleQuery(service: Service, pages: QueryPages, request: CosmosRequest): Answer {
   const container = service.account.container(request.database ?? '', request.container ?? '');
   const scope = queryScope(request, container);
   const now = service.now();
+  const requested = request.kind === 'query' ? requestedQuery(request) : undefined;
+  if (requested !== undefined) leaveMerging(request, container, scope, requested);
   const admissions = new Map(
     scope.partitions.map((partition) => [partition, new Admission(service.account, container, partition, request)]),
   );
@@ -60,7 +39,7 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
     countQuery(service, container, scope.partitions[0], 0, 1);
     throw thrown;
   }
-  const compiled = request.kind === 'query' ? compileRequestQuery(request, now) : undefined;
+  const compiled = requested === undefined ? undefined : compileQuery(requested.query, requested.parameters, now);
   if (compiled !== undefined) {
     checkCompositeIndex(container.definition.properties['indexingPolicy'], compiled.orderBy);
   }
@@ -87,6 +66,29 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
     },
     body: `{"_rid":"${container.rid}","Documents":[${documents}],"_count":${page.results.length}}`,
   };
+}
+
+/**
+ * Refuses what SDKs put together from the answers of several partitions themselves, as the service does (400/1004 with
+ * the plan). Clients that do not name an SDK's capabilities get it from the emulator; so does every client once the
+ * container has been split, since @azure/cosmos 4.10 asks a range that is gone without end.
+ */
+function leaveMerging(
+  request: CosmosRequest,
+  container: Container,
+  scope: QueryScope,
+  requested: RequestedQuery,
+): void {
+  if (scope.partitions.length < 2 || header(request, 'x-ms-cosmos-sdk-supportedcapabilities') === undefined) return;
+  if (scope.partitions.some((partition) => partition.parents.length > 0)) return;
+  if (mergingOf(requested.query) !== 'plan') return;
+  throw new Refusal(
+    400,
+    'The provided cross partition query can not be directly served by the gateway. SDKs run it by the plan given here.',
+    1004,
+    undefined,
+    planJson(request, container, requested),
+  );
 }
 
 /** Counts of documents as the service reports them; it also reports times, which would mean nothing here. */

@@ -35,7 +35,7 @@ export function queryScope(request: CosmosRequest, container: Container): QueryS
 function keyScope(container: Container, text: string): QueryScope {
   const definition = container.definition.partitionKey;
   const values = parseKeyPrefix(definition, text);
-  checkKeySize(definition, values);
+  checkKeySize(values);
   const epk = container.hash(values);
   if (values.length === definition.paths.length) {
     return { partitions: [container.route(epk)], pk: keyText(values), includes: undefined };

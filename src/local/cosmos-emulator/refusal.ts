@@ -28,19 +28,22 @@ export class Refusal extends Error {
   readonly substatus: number;
   /** Milliseconds for `x-ms-retry-after-ms`; only with 429 and 449. */
   readonly retryAfterMs: number | undefined;
+  /** `additionalErrorInfo` of the body: what the client needs to do better. */
+  readonly additionalInfo: string | undefined;
 
-  constructor(status: number, message: string, substatus = 0, retryAfterMs?: number) {
+  constructor(status: number, message: string, substatus = 0, retryAfterMs?: number, additionalInfo?: string) {
     super(message);
     this.name = 'Refusal';
     this.status = status;
     this.substatus = substatus;
     this.retryAfterMs = retryAfterMs;
+    this.additionalInfo = additionalInfo;
   }
 }
 
 /** The JSON body of an error answer. SDKs read `message` from every answer of 400 and above. */
-export function refusalBody(status: number, message: string): string {
-  return JSON.stringify({ code: CODES[status] ?? String(status), message });
+export function refusalBody(status: number, message: string, additionalErrorInfo?: string): string {
+  return JSON.stringify({ code: CODES[status] ?? String(status), message, additionalErrorInfo });
 }
 
 /** 400 with the wording the service uses for a list of faults. */

@@ -120,6 +120,6 @@ export function refusalAnswer(refusal: Refusal): Answer {
     ...(refusal.retryAfterMs === undefined
       ? {}
       : { headers: { 'x-ms-retry-after-ms': String(Math.ceil(refusal.retryAfterMs)) } }),
-    body: refusalBody(refusal.status, refusal.message),
+    body: refusalBody(refusal.status, refusal.message, refusal.additionalInfo),
   };
 }

@@ -1,10 +1,10 @@
 /**
  * The plan by which SDKs run a query over partitions one by one and put the results together themselves: what they have
- * to merge, and the query to send to each partition. Only clients that insist on a plan ask for one; every query can
- * also be sent as it is.
+ * to merge, and the query to send to each partition.
  */
 import type { JsonMap } from '../json.ts';
 import { aggregateFactory } from './aggregates.ts';
+import { isAggregate, selectedValues } from './merging.ts';
 import { queryError } from './query-error.ts';
 import { expressionText, queryText } from './query-text.ts';
 import type { Expression, Query } from './syntax.ts';
@@ -30,14 +30,16 @@ export function queryInfo(query: Query, number: (expression: Expression) => numb
   const top = query.top === undefined ? undefined : number(query.top);
   const limit = query.limit === undefined ? undefined : number(query.limit);
   const offset = limit === undefined ? undefined : query.offset === undefined ? 0 : number(query.offset);
-  const grouped = query.groupBy.length > 0 || selectedValues(query).some(holdsAggregate);
+  const grouped = query.groupBy.length > 0 || selectedValues(query).some(isAggregate);
+  // One result of aggregates needs no order.
+  const orderBy = grouped ? [] : query.orderBy;
   const info: JsonMap = {
-    distinctType: query.distinct ? (query.orderBy.length > 0 ? 'Ordered' : 'Unordered') : 'None',
+    distinctType: query.distinct ? (orderBy.length > 0 ? 'Ordered' : 'Unordered') : 'None',
     top: top ?? null,
     offset: offset ?? null,
     limit: limit ?? null,
-    orderBy: query.orderBy.map((key) => (key.descending ? 'Descending' : 'Ascending')),
-    orderByExpressions: query.orderBy.map((key) => expressionText(key.value)),
+    orderBy: orderBy.map((key) => (key.descending ? 'Descending' : 'Ascending')),
+    orderByExpressions: orderBy.map((key) => expressionText(key.value)),
     groupByExpressions: query.groupBy.map(expressionText),
     groupByAliases: select.kind === 'list' && grouped ? select.items.map((item) => item.name) : [],
     aggregates: [],
@@ -60,19 +62,9 @@ function literal(value: number): Expression {
   return { kind: 'literal', value };
 }
 
-function selectedValues(query: Query): readonly Expression[] {
-  const { select } = query;
-  if (select.kind === 'all') return [];
-  return select.kind === 'value' ? [select.value] : select.items.map((item) => item.value);
-}
-
 function aggregateName(expression: Expression): string | undefined {
   if (expression.kind !== 'call' || aggregateFactory(expression.name) === undefined) return undefined;
   return AGGREGATES[expression.name];
-}
-
-function holdsAggregate(expression: Expression): boolean {
-  return aggregateName(expression) !== undefined;
 }
 
 /** An object expression of the given members. */
