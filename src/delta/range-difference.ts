@@ -7,10 +7,14 @@ import { deletionVectorId, type AddFile, type Commit, type DataFile } from './ac
 import type { ChangeSource } from './change-source.ts';
 import { dataFile, vectorChanges, withPartitionValues } from './commit-changes.ts';
 
+type Place = Pick<ChangeSource, 'version' | 'timestamp'>;
+
 /** One path at both ends of the range; null where it is not in the table. */
 interface FileEnds {
   before: DataFile | null;
   after: AddFile | null;
+  /** The last commit that names it. */
+  readonly place: Place;
   /** Physical rows, where statistics say. */
   readonly rows: number | undefined;
   /** An add without data change: a file that compaction made, or one that was there and got new statistics. */
@@ -20,16 +24,18 @@ interface FileEnds {
 /** Grows with the paths that the commits name. */
 export class RangeDifference {
   readonly #files = new Map<string, FileEnds>();
-  #last: Pick<Commit, 'version' | 'timestamp'> | null = null;
   #bytes = 0;
+  #rows = 0;
 
   /** Adds the next commit; they come in order. A file that one commit removes and adds has a new deletion vector. */
   add(commit: Commit): void {
+    const place: Place = { version: commit.version, timestamp: commit.timestamp };
     for (const remove of commit.removes) {
       const { path, numRecords } = remove;
       this.#change(path, (known) => ({
         before: known === undefined ? remove : known.before,
         after: null,
+        place,
         rows: known?.rows ?? numRecords,
         // It was there, or it is gone as if it had never come.
         unsure: known?.unsure ?? false,
@@ -39,16 +45,21 @@ export class RangeDifference {
       this.#change(add.path, (known) => ({
         before: known?.before ?? null,
         after: add,
+        place,
         rows: known?.rows ?? add.numRecords,
         unsure: known === undefined ? !add.dataChange : known.unsure,
       }));
     }
-    this.#last = { version: commit.version, timestamp: commit.timestamp };
   }
 
   /** Size of the files to be read, at most. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Rows in those of them whose statistics say. */
+  get rows(): number {
+    return this.#rows;
   }
 
   /** Physical rows of a file; undefined when no action says. */
@@ -57,19 +68,18 @@ export class RangeDifference {
   }
 
   /**
-   * The sources, all with version and time of the last commit. `earlierFiles` streams the table before the first commit;
-   * it is only asked for when actions leave something out. Throws `logDamaged` when a removed file's partition values are
+   * The sources, each with version and time of the last commit that names its file: they stand for the two ends of the
+   * range, not for what happened in that commit. `earlierFiles` streams the table before the first commit; it is only
+   * asked for when actions leave something out. Throws `logDamaged` when a removed file's partition values are
    * not to be found.
    */
   async sources(
     layout: { readonly partitionColumns: readonly string[] },
     earlierFiles: () => AsyncIterable<readonly AddFile[]>,
   ): Promise<readonly ChangeSource[]> {
-    const place = this.#last;
-    if (place === null) return [];
     await this.#settle(earlierFiles);
     const sources: ChangeSource[] = [];
-    for (const { before, after } of this.#files.values()) {
+    for (const { before, after, place } of this.#files.values()) {
       if (before !== null && after !== null) sources.push(...vectorChanges(place, after, before));
       else if (before !== null)
         sources.push({ ...place, kind: 'delete', file: dataFile(before), select: { kind: 'live' } });
@@ -99,14 +109,19 @@ export class RangeDifference {
   #change(path: string, next: (known: FileEnds | undefined) => FileEnds): void {
     const known = this.#files.get(path);
     const changed = next(known);
-    this.#bytes += bytesOf(changed) - (known === undefined ? 0 : bytesOf(known));
+    for (const [ends, sign] of [
+      [known, -1],
+      [changed, 1],
+    ] as const) {
+      if (ends === undefined || isUnchanged(ends)) continue;
+      this.#bytes += sign * (ends.after?.size ?? ends.before?.size ?? 0);
+      this.#rows += sign * (ends.rows ?? 0);
+    }
     this.#files.set(path, changed);
   }
 }
 
-function bytesOf({ before, after }: FileEnds): number {
-  if (before !== null && after !== null) {
-    return deletionVectorId(before.deletionVector) === deletionVectorId(after.deletionVector) ? 0 : after.size;
-  }
-  return before?.size ?? after?.size ?? 0;
+function isUnchanged({ before, after }: FileEnds): boolean {
+  if (before === null || after === null) return before === after;
+  return deletionVectorId(before.deletionVector) === deletionVectorId(after.deletionVector);
 }

@@ -9,7 +9,8 @@ import type { FailedRow } from './dead-letters.ts';
 /** Null when the bucket holds more than a pass may. */
 export async function collectChanges(request: PassRequest, signal: AbortSignal): Promise<CollectedPass | null> {
   const { plan } = request;
-  const net = new NetChanges({ beforeKnown: plan.header.kind === 'changes' });
+  const { kind, byEnds } = plan.header;
+  const net = new NetChanges({ beforeKnown: kind === 'changes', byCommit: kind === 'changes' && byEnds !== true });
   const failed: FailedRow[] = [];
   let rows = 0;
   for await (const batch of readChunkImages(request, signal)) {

@@ -176,6 +176,7 @@ class EpochDrafter {
       guarded: decision.kind !== 'verify' && !load,
     });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
+    const byEnds = decision.kind === 'changes' && head.byEnds;
     const draft: PlanDraft = {
       tableId: this.#target.tableId,
       target: this.#target.id,
@@ -183,13 +184,16 @@ class EpochDrafter {
       kind: decision.kind,
       from: decision.from,
       to: head.version,
-      why: decision.why,
+      why: byEnds
+        ? `${decision.why}; read from the files that differ, which is less than every commit's`
+        : decision.why,
       ...stages,
       slot,
       load,
       context: contextName,
       unconditional: decision.unconditional,
       scope: replay?.scope ?? decision.scope,
+      ...(byEnds ? { byEnds } : {}),
       thenReconcile: decision.thenReconcile,
       ...(replay === null ? {} : { replay: replay.blob }),
       forced: load ? null : (state.forced?.blob ?? null),
@@ -259,6 +263,7 @@ class EpochDrafter {
       newest: this.#newest,
       limits: configuration.limits,
       ...(configuration.limits.ru === undefined ? {} : { ruPerChangedRow: (await this.#cost()).ruPerChangedRow }),
+      bytesByCommit: this.#state.checkpoint === null || this.#state.dirty !== null ? null : this.#deps.sizes.smallBytes,
       now: this.#now,
     };
     try {

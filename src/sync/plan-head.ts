@@ -1,12 +1,13 @@
 /** What an epoch would read: a range of commits after the checkpoint, or the snapshot at a version. */
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
-import type { Commit, Metadata, Protocol } from '../delta/actions.ts';
+import type { AddFile, Commit, Metadata, Protocol } from '../delta/actions.ts';
 import type { ChangeSource } from '../delta/change-source.ts';
 import { changeSources, withPartitionValues } from '../delta/commit-changes.ts';
 import { readCommit } from '../delta/log.ts';
 import type { LogStore } from '../delta/log-store.ts';
 import { assertReadable } from '../delta/protocol-gate.ts';
+import { RangeDifference } from '../delta/range-difference.ts';
 import { loadSnapshot, type Snapshot } from '../delta/snapshot.ts';
 import { SyncError } from '../shared/errors.ts';
 import { addWeights, isBeyond, NO_COMMITS, weightOf } from './catch-up.ts';
@@ -30,6 +31,8 @@ export interface Head {
   readonly timestamp: number;
   /** Changes after the start of the range; empty for a snapshot. */
   readonly sources: readonly CountedSource[];
+  /** The sources stand for the two ends of the range, not for its commits. */
+  readonly byEnds: boolean;
   readonly snapshot: Snapshot | null;
 }
 
@@ -53,6 +56,7 @@ export async function readSnapshotHead(
     commitHash: commit?.contentHash ?? null,
     timestamp: snapshot.timestamp,
     sources: [],
+    byEnds: false,
     snapshot,
   };
 }
@@ -67,38 +71,83 @@ export interface RangeRequest {
   readonly limits: TableConfiguration['limits'];
   /** What a row that is read of changes has cost so far, in RU; needed for `limits.ru` only. */
   readonly ruPerChangedRow?: number;
+  /**
+   * Above this many bytes of changes, the files that differ at the two ends of the range are read instead, where that is
+   * much less. Null where only the changes tell what an epoch that was given up may have written.
+   */
+  readonly bytesByCommit: number | null;
   readonly now: number;
+}
+
+/** How much more the commits of a range have to be than what differs at its ends: the latter also holds rows that only moved. */
+const WORTHWHILE = 2;
+
+/** A range of commits as far as it was read. */
+interface RangeEnd {
+  readonly commit: Commit;
+  readonly metadata: Metadata;
+  readonly protocol: Protocol;
 }
 
 /** The commits after `from`, at least one and as many as one epoch takes. Throws `versionNotFound`, `commitPending`, `logDamaged`, `unsupportedFeature`. */
 export async function readRangeHead(request: RangeRequest, signal: AbortSignal): Promise<Head> {
-  const { source, from, newest, limits, checkpoint } = request;
+  const { source, from, newest, limits, bytesByCommit } = request;
   const before = await contextAt(request, signal);
-  let { metadata, protocol } = before;
   const sources: CountedSource[] = [];
+  const ruPerRow = request.ruPerChangedRow ?? 0;
+  const difference = new RangeDifference();
   let weight = NO_COMMITS;
-  let last: Commit | null = null;
+  let byCommit: RangeEnd | null = null;
+  let end: RangeEnd | null = null;
   for (let version = from + 1; version <= newest; version++) {
     const commit = await readCommit(source, version, signal, request.now);
-    weight = addWeights(weight, weightOf(commit));
+    const commits = addWeights(weight, weightOf(commit));
     // One commit is never cut, however much it is.
-    if (last !== null && isBeyond(weight, limits, request.ruPerChangedRow ?? 0)) break;
-    protocol = commit.protocol ?? protocol;
-    metadata = commit.metadata ?? metadata;
+    const fits = end === null || (byCommit === end && !isBeyond(commits, limits, ruPerRow));
+    const ends = { commits: commits.commits, rows: difference.rows, bytes: difference.bytes };
+    if (!fits && (bytesByCommit === null || isBeyond(ends, limits, ruPerRow))) break;
+    const metadata: Metadata = commit.metadata ?? end?.metadata ?? before.metadata;
+    const protocol: Protocol = commit.protocol ?? end?.protocol ?? before.protocol;
     assertReadable(protocol, metadata);
+    end = { commit, metadata, protocol };
+    difference.add(commit);
+    weight = commits;
+    if (!fits) continue;
     sources.push(...(await countedSources(source, commit, metadata, signal)));
-    last = commit;
+    byCommit = end;
   }
+  if (end === null || byCommit === null) return headOf(request, before, null, [], false);
+  if (bytesByCommit === null || weight.bytes <= Math.max(bytesByCommit, WORTHWHILE * difference.bytes))
+    return headOf(request, before, byCommit, sources, false);
+  const files = await difference.sources(end.metadata, () => filesAt(source, from, signal));
+  const ends = files.map((each) => counted(each, difference.rowsOf(each.file.path)));
+  return headOf(request, before, end, ends, true);
+}
+
+function headOf(
+  { checkpoint, from }: RangeRequest,
+  before: Pick<RangeEnd, 'metadata' | 'protocol'>,
+  end: RangeEnd | null,
+  sources: readonly CountedSource[],
+  byEnds: boolean,
+): Head {
+  const { metadata, protocol } = end ?? before;
   return {
-    version: last?.version ?? from,
+    version: end?.commit.version ?? from,
     metadata,
     protocol,
-    commitEtag: last?.etag ?? checkpoint?.commitEtag ?? null,
-    commitHash: last?.contentHash ?? checkpoint?.commitHash ?? null,
-    timestamp: last?.timestamp ?? checkpoint?.commitTimestamp ?? 0,
+    commitEtag: end?.commit.etag ?? checkpoint?.commitEtag ?? null,
+    commitHash: end?.commit.contentHash ?? checkpoint?.commitHash ?? null,
+    timestamp: end?.commit.timestamp ?? checkpoint?.commitTimestamp ?? 0,
     sources,
+    byEnds,
     snapshot: null,
   };
+}
+
+async function* filesAt(store: LogStore, version: number, signal: AbortSignal): AsyncGenerator<readonly AddFile[]> {
+  const snapshot = await loadSnapshot(store, { kind: 'version', version }, signal);
+  yield* snapshot.fileBatches(signal);
 }
 
 async function countedSources(
@@ -111,17 +160,16 @@ async function countedSources(
   const sources = await withPartitionValues(
     changeSources(commit),
     { partitionColumns: metadata.partitionColumns },
-    async function* previous() {
-      const snapshot = await loadSnapshot(store, { kind: 'version', version: commit.version - 1 }, signal);
-      yield* snapshot.fileBatches(signal);
-    },
+    () => filesAt(store, commit.version - 1, signal),
   );
-  return sources.map((source) => {
-    const cardinality = source.file.deletionVector?.cardinality ?? 0;
-    if (source.select.kind === 'masked') return { source, rows: cardinality };
-    const physical = source.kind === 'cdc' ? undefined : counts.get(source.file.path);
-    return { source, rows: physical === undefined ? null : Math.max(0, physical - cardinality) };
-  });
+  return sources.map((source) => counted(source, source.kind === 'cdc' ? undefined : counts.get(source.file.path)));
+}
+
+/** `physical`: rows in the source's file; undefined where statistics do not say. */
+function counted(source: ChangeSource, physical: number | undefined): CountedSource {
+  const cardinality = source.file.deletionVector?.cardinality ?? 0;
+  if (source.select.kind === 'masked') return { source, rows: cardinality };
+  return { source, rows: physical === undefined ? null : Math.max(0, physical - cardinality) };
 }
 
 /** Metadata and protocol before the range: from the checkpoint's context where it is that version. */

@@ -55,6 +55,8 @@ export interface PlanHeader {
   readonly unconditional: boolean;
   /** Whether only the forced identities are looked at. */
   readonly scope: 'all' | 'forced';
+  /** True when the sources of a `changes` epoch stand for the two ends of its range rather than for single commits. */
+  readonly byEnds?: boolean;
   /** A reconcile is asked for when the epoch is done. */
   readonly thenReconcile: boolean;
   /** Blob with the keys of dead letters whose rows are looked at again, beside the forced ones. */
