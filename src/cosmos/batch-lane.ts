@@ -7,7 +7,7 @@ export const MAX_BATCH_OPERATIONS = 100;
 /** Larger bodies run into the service's time limit of 5 s too often; its own SDKs cut at the same size. */
 export const MAX_BATCH_BYTES = 200_000;
 /** One request is on the wire while the next one waits for its RU; more where answers take longer than a request's RU. */
-const MAX_REQUESTS = 4;
+const MAX_REQUESTS = 8;
 /** The least that the limiter makes a request worth: this many milliseconds of the partition's pace. */
 const REQUEST_MS = 25;
 /** Weight of the newest answer in the latency. */

@@ -59,7 +59,7 @@ function changed(part: number): Row {
 
 const rows: readonly Row[] = [
   ...[1, 4, 16, 32].map((count) => ({ name: `${count} start at once`, scenario: together(count) })),
-  ...[50, 100, 200].map((ms) => ({ name: `4 busy at ${ms} ms`, scenario: busy(4, ms) })),
+  ...[50, 100, 200, 400].map((ms) => ({ name: `4 busy at ${ms} ms`, scenario: busy(4, ms) })),
   {
     name: '8 busy + 8 small',
     scenario: mixed(16, (budget) => ({ kind: 'steady', ruPerSecond: budget * 0.02 })),

@@ -6,17 +6,17 @@ import { CosmosClient, type ContainerRequest } from '@azure/cosmos';
 import { openDocumentWriter, type CosmosDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
-import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../../src/documents/document.ts';
-import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
+import { identityHash, type Identity } from '../../src/documents/document.ts';
 import { startCosmosEmulator, type CosmosEmulator, type FaultRule } from '../../src/local/cosmos-emulator/emulator.ts';
 import { systemClock, type Clock } from '../../src/shared/clock.ts';
 import { SyncError } from '../../src/shared/errors.ts';
 import type { Operation, Outcome, StoredDocument } from '../../src/sync/document-writer.ts';
-import { DocumentModel } from './document-model.ts';
 import { Random } from './random.ts';
 import { scaledClock } from './scaled-clock.ts';
 import { StrictLimiter } from './strict-limiter.ts';
 import { operationFault, rangesFault, requestFault } from './writer-faults.ts';
+import { ScenarioRows, type KeyShape } from './writer-rows.ts';
+import { untruths } from './writer-truth.ts';
 
 /** Real seconds pass this many times faster; a request's time-out of 10 s is 1.25. */
 const SCALE = 8;
@@ -58,12 +58,6 @@ export async function openScenarioHost(): Promise<ScenarioHost> {
   };
 }
 
-interface KeyShape {
-  readonly paths: string[];
-  readonly kind: 'Hash' | 'MultiHash';
-  readonly version: 1 | 2;
-}
-
 /** How a run is ended besides by having done everything. */
 type Interruption = 'none' | 'abort' | 'leave' | 'sourceFails' | 'target';
 
@@ -77,6 +71,7 @@ class Scenario {
   readonly #clock: Clock;
   readonly #account: CosmosAccount;
   readonly #key: KeyShape;
+  readonly #rows: ScenarioRows;
   readonly #limiter: StrictLimiter;
   readonly #interruption: Interruption;
   /** Lost requests may land after later ones: grants end, or a request sleeps at the service longer than its time-out. */
@@ -102,6 +97,7 @@ class Scenario {
       { paths: ['/pk'], kind: 'Hash', version: 1 },
       { paths: ['/a', '/b', '/c'], kind: 'MultiHash', version: 2 },
     ]);
+    this.#rows = new ScenarioRows(random, this.#key);
     this.#interruption = random.chance(0.7)
       ? 'none'
       : random.pick<Interruption>(['abort', 'leave', 'sourceFails', 'target']);
@@ -155,7 +151,7 @@ class Scenario {
     await this.#client.database(DATABASE).containers.create(container as unknown as ContainerRequest);
     for (let splits = random.int(0, 5); splits > 0; splits--) this.#split();
     const identities = random.int(5, 150);
-    for (let number = 0; number < identities; number++) this.#identities.push(this.#identity(number));
+    for (let number = 0; number < identities; number++) this.#identities.push(this.#rows.identity(number));
   }
 
   /** Splits a random partition. */
@@ -169,40 +165,11 @@ class Scenario {
     }
   }
 
-  #identity(number: number): Identity {
-    const random = this.#random;
-    const value = (): PartitionKeyValue =>
-      random.pick<PartitionKeyValue>([
-        `key ${random.int(0, 40)}`,
-        random.int(-3, 3),
-        1.5,
-        true,
-        null,
-        undefined,
-        'é\u2028"\\',
-      ]);
-    const partitionKey = this.#key.paths.map(() => value());
-    return { id: `id ${number}`, partitionKey, epk: effectivePartitionKey(partitionKey, this.#key) };
-  }
-
-  #document(identity: Identity): JsonObject {
-    const random = this.#random;
-    const document: Record<string, JsonObject[string]> = { id: identity.id };
-    for (const [level, path] of this.#key.paths.entries()) {
-      const value = identity.partitionKey[level];
-      if (value !== undefined) document[path.slice(1)] = value;
-    }
-    document['v'] = random.int(0, 1_000_000_000);
-    document['u'] = random.int(0, 200);
-    if (random.chance(0.02)) document['text'] = 'x'.repeat(random.int(1, 60_000));
-    return document;
-  }
-
   /** Documents that are there before. */
   async #fill(): Promise<void> {
     const creates: Operation[] = [];
     for (const identity of this.#identities) {
-      if (this.#random.chance(0.5)) creates.push({ kind: 'create', identity, document: this.#document(identity) });
+      if (this.#random.chance(0.5)) creates.push({ kind: 'create', identity, document: this.#rows.document(identity) });
     }
     const plain = this.#writer(unlimited);
     for await (const outcomes of plain.write(pages([creates]), new AbortController().signal)) {
@@ -331,7 +298,8 @@ class Scenario {
     for (let made = 0; made < total;) {
       if (random.chance(0.1)) await this.#clock.sleep(random.int(0, 200));
       const page: Operation[] = [];
-      while (page.length < pageSize && made + page.length < total) page.push(this.#operation());
+      while (page.length < pageSize && made + page.length < total)
+        page.push(this.#rows.operation(this.#identities, this.#first));
       made += page.length;
       this.#handed.push(...page);
       yield page;
@@ -342,40 +310,6 @@ class Scenario {
     }
   }
 
-  #operation(): Operation {
-    const random = this.#random;
-    const identity = random.pick(this.#identities);
-    const etag = this.#first.get(identityHash(identity))?.etag ?? '"00000000-0000-0000-0000-000000000000"';
-    switch (
-      random.pick(['upsert', 'upsert', 'upsert', 'create', 'delete', 'delete', 'replace', 'patch', 'bad'] as const)
-    ) {
-      case 'upsert':
-        return { kind: 'upsert', identity, document: this.#document(identity) };
-      case 'create':
-        return { kind: 'create', identity, document: this.#document(identity) };
-      case 'delete':
-        return random.chance(0.3) ? { kind: 'delete', identity, ifMatch: etag } : { kind: 'delete', identity };
-      case 'replace':
-        return { kind: 'replace', identity, document: this.#document(identity), ifMatch: etag };
-      case 'patch':
-        return { kind: 'patch', identity, steps: [{ op: 'set', path: '/v', value: random.int(0, 1_000_000_000) }] };
-      case 'bad':
-        return this.#badRow(identity);
-    }
-  }
-
-  /** A row that the service would refuse. */
-  #badRow(identity: Identity): Operation {
-    const random = this.#random;
-    const id = random.pick(['', 'a/b', 'a?b', 'a#b', 'a\\b', 'x'.repeat(1_024), '\ud800']);
-    if (random.chance(0.7)) return { kind: 'upsert', identity: { ...identity, id }, document: { id } };
-    const partitionKey = this.#key.paths.map(() => 'k'.repeat(2_050));
-    const epk = effectivePartitionKey(partitionKey, this.#key);
-    return { kind: 'delete', identity: { id: 'long key', partitionKey, epk } };
-  }
-
-  // ------------------------------------------------------------------------------------------------------ the checking
-
   #check(stored: ReadonlyMap<string, StoredDocument>, ended: string, writer: CosmosDocumentWriter): void {
     const problems = [...this.#limiter.problems];
     if (this.#limiter.open !== 0) problems.push(`${this.#limiter.open} reservations were never ended`);
@@ -384,40 +318,20 @@ class Scenario {
     }
     if (!ENDS[this.#interruption].includes(ended))
       problems.push(`ended as ${ended} although ${this.#interruption}: ${this.#message}`);
-    if (ended !== 'left') problems.push(...this.#checkOutcomes(stored, ended));
+    if (ended !== 'left') {
+      problems.push(
+        ...untruths({
+          identities: this.#identities,
+          first: this.#first,
+          stored,
+          handed: this.#handed,
+          outcomes: this.#outcomes,
+          late: this.#late,
+          ended,
+        }),
+      );
+    }
     if (problems.length > 0) throw new Error(problems.slice(0, 5).join('\n'));
-  }
-
-  #checkOutcomes(stored: ReadonlyMap<string, StoredDocument>, ended: string): readonly string[] {
-    const problems: string[] = [];
-    const byOperation = new Map<Operation, Outcome>();
-    for (const outcome of this.#outcomes) {
-      if (byOperation.has(outcome.operation)) problems.push(`${outcome.operation.kind} was reported twice`);
-      byOperation.set(outcome.operation, outcome);
-      if (outcome.status === 'failed' && ended === 'done') problems.push(describe(outcome));
-      if (outcome.attempts === 0 && !['rejected', 'failed'].includes(outcome.status))
-        problems.push('done but not sent');
-    }
-    const models = new Map<string, DocumentModel>();
-    for (const identity of this.#identities) {
-      const first = this.#first.get(identityHash(identity));
-      models.set(identityHash(identity), new DocumentModel(first?.document, first?.etag ?? '', this.#late));
-    }
-    for (const operation of this.#handed) {
-      const outcome = byOperation.get(operation);
-      if (outcome === undefined) problems.push(`${operation.kind} was never reported`);
-      else {
-        const model = models.get(identityHash(operation.identity));
-        const lie = model === undefined ? badRowAccepted(outcome) : model.apply(outcome);
-        if (lie !== undefined) problems.push(`${operation.identity.id}: ${lie}`);
-      }
-    }
-    if (byOperation.size > this.#handed.length) problems.push('more operations were reported than handed in');
-    for (const [hash, model] of models) {
-      const wrong = model.check(stored.get(hash)?.document);
-      if (wrong !== undefined) problems.push(`${hash}: ${wrong}`);
-    }
-    return problems;
   }
 }
 
@@ -429,14 +343,6 @@ const ENDS: Readonly<Record<Interruption, readonly string[]>> = {
   sourceFails: ['done', 'dataFileDamaged'],
   target: ['done', 'targetForbidden', 'targetKeyRefused', 'targetMissing'],
 };
-
-function describe({ operation, status, reason, statusCode, subStatus, attempts }: Outcome): string {
-  return `${operation.kind} ${status}: ${reason} (${statusCode}/${subStatus} after ${attempts} attempts)`;
-}
-
-function badRowAccepted(outcome: Outcome): string | undefined {
-  return outcome.status === 'rejected' && outcome.attempts === 0 ? undefined : `a bad row ended as ${outcome.status}`;
-}
 
 async function* pages<T>(all: readonly (readonly T[])[]): AsyncGenerator<readonly T[], void, undefined> {
   yield* all;

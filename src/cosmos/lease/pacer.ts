@@ -31,10 +31,12 @@ export interface PacedRequest {
 
 const GO: Verdict = { kind: 'go' };
 const WINDOW_MS = 1000;
-/** Unacknowledged plus just acknowledged RU may be this many seconds of the grant, and more the longer answers take. */
+/** Unacknowledged plus just acknowledged RU may be this many seconds of the grant, and more the longer answers take: at most what a stall of the service may release at once. */
 const WINDOW_SECONDS = 1.05;
 const WINDOW_PER_LATENCY = 1.3;
-const WINDOW_LATENCY_MAXIMUM = 0.4;
+const WINDOW_LATENCY_MAXIMUM = 0.35;
+/** An operation is dear when it costs more seconds of the grant. */
+const DEAR_SECONDS = 0.25;
 /** A request should cost at most this many seconds of the grant. */
 const REQUEST_SECONDS = 0.08;
 const LATENCY_STEP = 1.03;
@@ -112,8 +114,9 @@ export class Pacer {
     if (grantShort) return { kind: 'tokens', waitMs: ((needed - this.#tokens) * 1000) / grant, grantShort };
     if (this.#unacknowledged + this.#acknowledgedRu > 0) {
       const seconds = WINDOW_SECONDS + Math.min(WINDOW_LATENCY_MAXIMUM, WINDOW_PER_LATENCY * this.#latency);
-      // A single operation is always possible when nothing is in flight, however much it costs.
-      const single = this.#inFlight === 0 && request.operations <= 1 ? cost : 0;
+      // One operation at a time may always go when it is dear: between two of them the window would leave much unused.
+      const alone = this.#inFlight === 0 && request.operations <= 1 && cost > DEAR_SECONDS * grant;
+      const single = alone ? cost : 0;
       if (this.#unacknowledged + this.#acknowledgedRu + cost > seconds * grant + single) {
         const first = this.#acknowledged[0];
         const waitMs = first === undefined ? 50 : Math.max(5, first.at + WINDOW_MS - now);

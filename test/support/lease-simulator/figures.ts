@@ -23,7 +23,7 @@ export function busy(count: number, dataMs = 12, durationMs = 40_000): Scenario 
     holders: saturated(count),
     staggerMs: 5000,
     durationMs,
-    slots: 6,
+    slots: 8,
     network: { ...QUIET.network, dataMs },
     budget: Math.max(6000, count * 400),
     service: { ...QUIET.service, ruPerSecond: Math.max(20_000, count * 1333) },

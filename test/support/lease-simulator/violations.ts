@@ -1,9 +1,6 @@
 /** What must hold in every scenario, whatever goes wrong. */
 import type { Outcome } from './simulation.ts';
 
-/** The bounds on seconds are promised for this many active holders. */
-const HOLDERS = 32;
-
 /** Every promise that the outcome breaks, in words; empty when it keeps them all. */
 export function violations(outcome: Outcome): readonly string[] {
   const { scenario } = outcome;
@@ -15,8 +12,7 @@ export function violations(outcome: Outcome): readonly string[] {
   // A stalled service charges at once what was sent over a longer time.
   const stalls = scenario.trouble.some(({ kind }) => kind === 'stall');
   const second = stalls ? 1.4 : 1.25;
-  if (outcome.worstSecond > second && outcome.workers.length <= HOLDERS)
-    found.push(`${outcome.worstSecond.toFixed(3)} of the budget in a second`);
+  if (outcome.worstSecond > second) found.push(`${outcome.worstSecond.toFixed(3)} of the budget in a second`);
   if (outcome.worstMinute > 1.02) found.push(`${outcome.worstMinute.toFixed(3)} of the budget in a minute`);
   return found;
 }
