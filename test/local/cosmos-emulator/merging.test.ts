@@ -80,22 +80,25 @@ describe('over several partitions, a query whose results must be merged', () => 
     await expect(planned).rejects.toMatchObject({ code: 400 });
   });
 
-  it('pages by tokens of the client that a new iterator goes on with', async () => {
-    for (const query of ['SELECT VALUE c.n FROM c ORDER BY c.n', 'SELECT VALUE c.n FROM c']) {
-      const options = { maxItemCount: 4, enableQueryControl: true };
-      const seen: number[] = [];
-      let token: string | undefined;
-      do {
-        const pages = container.items.query<number>(query, token ? { ...options, continuationToken: token } : options);
-        token = undefined;
-        while (pages.hasMoreResults() && !token) {
-          const page = await pages.fetchNext();
-          seen.push(...(page.resources ?? []));
-          token = page.continuationToken;
-        }
-      } while (token);
-      expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, n) => n));
-    }
+  it.each([
+    'SELECT VALUE c.n FROM c',
+    'SELECT VALUE c.n FROM c ORDER BY c.n',
+    'SELECT VALUE c.n FROM c ORDER BY c.team',
+    'SELECT VALUE c.n FROM c ORDER BY c.team DESC',
+  ])('pages by tokens of the client, which a new iterator goes on with: %s', async (query) => {
+    const options = { maxItemCount: 4, enableQueryControl: true };
+    const seen: number[] = [];
+    let token: string | undefined;
+    do {
+      const pages = container.items.query<number>(query, token ? { ...options, continuationToken: token } : options);
+      token = undefined;
+      while (pages.hasMoreResults() && !token) {
+        const page = await pages.fetchNext();
+        seen.push(...(page.resources ?? []));
+        token = page.continuationToken;
+      }
+    } while (token);
+    expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, n) => n));
   });
 
   it('is answered at once after a split, which the SDK does not get over', async () => {

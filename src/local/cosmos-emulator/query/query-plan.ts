@@ -143,13 +143,14 @@ function orderedText(query: Query): string {
     kind: 'array',
     elements: query.orderBy.map((key) => objectOf({ item: key.value })),
   };
-  const rid = query.distinct ? [] : [{ value: { kind: 'member', object: root, name: '_rid' } as const, name: '_rid' }];
+  // SDKs tell results of equal keys apart by the document, also where they drop equal ones.
+  const rid = { value: { kind: 'member', object: root, name: '_rid' } as const, name: '_rid' };
   const placeholder: Expression = { kind: 'identifier', name: FILTER };
   return queryText({
     ...query,
     select: {
       kind: 'list',
-      items: [...rid, { value: keys, name: 'orderByItems' }, { value: payload, name: 'payload' }],
+      items: [rid, { value: keys, name: 'orderByItems' }, { value: payload, name: 'payload' }],
     },
     where:
       query.where === undefined

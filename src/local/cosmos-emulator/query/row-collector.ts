@@ -64,6 +64,8 @@ function sorter(plan: RowPlan, emit: Emit): { readonly accept: (row: Row) => boo
       return true;
     },
     finish() {
+      // An index read backwards gives equal keys backwards too; SDKs count on it when they go on from a token.
+      if (plan.orderBy.some((key) => key.descending)) rows.reverse();
       rows.sort((left, right) => {
         for (let i = 0; i < plan.orderBy.length; i++) {
           const order = compareValues(left.keys[i], right.keys[i]);
