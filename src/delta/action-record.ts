@@ -39,11 +39,30 @@ export function stringMap(value: unknown): Readonly<Record<string, string | null
   if (value === null || value === undefined) return undefined;
   const pairs: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
   if (pairs.length === 0) return NO_VALUES;
-  const map = Object.create(null) as Record<string, string | null>;
+  const texts: (readonly [string, string | null])[] = [];
   for (const pair of pairs) {
     const [key, item] = pair as readonly [unknown, unknown];
-    if (typeof key === 'string') map[key] = item === null || item === undefined ? null : plainText(item);
+    if (typeof key === 'string') texts.push([key, item === null || item === undefined ? null : plainText(item)]);
   }
+  return sharedMap(texts);
+}
+
+/** Maps by their content: a million files have few different partition values, and a map of each would be most of them. */
+const sharedMaps = new Map<string, Readonly<Record<string, string | null>>>();
+const MAX_SHARED_MAPS = 4096;
+/** Longer content is not worth keeping. */
+const MAX_SHARED_TEXT = 1024;
+
+function sharedMap(pairs: readonly (readonly [string, string | null])[]): Readonly<Record<string, string | null>> {
+  const content = JSON.stringify(pairs);
+  const known = sharedMaps.get(content);
+  if (known !== undefined) return known;
+  const map = Object.create(null) as Record<string, string | null>;
+  for (const [key, item] of pairs) map[key] = item;
+  Object.freeze(map);
+  if (content.length > MAX_SHARED_TEXT) return map;
+  if (sharedMaps.size >= MAX_SHARED_MAPS) sharedMaps.clear();
+  sharedMaps.set(content, map);
   return map;
 }
 
@@ -165,6 +184,11 @@ export function protocolFromRecord(record: LogRecord): Protocol {
     throw logDamaged('A protocol action has no versions.');
   }
   const readerFeatures = stringList(record['readerFeatures']);
+  const listed = record['readerFeatures'];
+  // A feature that is no name would be dropped, and so pass unseen.
+  if (Array.isArray(listed) && readerFeatures?.length !== listed.length) {
+    throw logDamaged('A protocol action has reader features that are no names.');
+  }
   if (minReaderVersion === 3 && readerFeatures === undefined) {
     throw logDamaged(
       'A protocol action has no readerFeatures.',

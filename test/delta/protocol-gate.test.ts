@@ -88,6 +88,7 @@ describe('the protocol lets a reader', () => {
     ],
     ['version 3 without a list of features', bare(3), 'logDamaged', 'readerFeatures'],
     ['no number as version', bare('1'), 'logDamaged', 'no versions'],
+    ['features that are no names', bare(3, { readerFeatures: [7] }), 'logDamaged', 'no names'],
     [
       'a feature that nobody knows',
       features('deletionVectors', 'notYetInvented'),
