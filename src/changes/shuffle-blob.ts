@@ -1,6 +1,7 @@
 /**
- * How a shuffle blob is laid out: magic, format, number of ranges, CRC of the index; then an index entry for each range
- * (offset, length, images, CRC, sections); then the part of each range: lines of images.
+ * How a shuffle blob is laid out: magic, format, number of ranges; then an index entry for each range (offset, length,
+ * images, CRC, sections, CRC of the header and these); then the part of each range: lines of images. A reader needs its
+ * own entry and its own part, however many ranges there are.
  *
  * A part that is much larger than its share comes from a partition key with very many documents. It is cut into sections
  * by a hash of the id, so that one of several passes over the range reads little more than its own: first a table
@@ -15,8 +16,8 @@ import { idHashOf, isPathLine, linesOf } from './image-line.ts';
 /** Bumped when older code could misread a blob. */
 const FORMAT = 2;
 const MAGIC = 0x46_53_43_44;
-const HEADER_BYTES = 16;
-const ENTRY_BYTES = 20;
+const HEADER_BYTES = 12;
+const ENTRY_BYTES = 24;
 /** Sections of a part that has any. */
 export const SECTIONS = 256;
 const SECTION_ENTRY_BYTES = 12;
@@ -51,16 +52,19 @@ export interface PartContent {
   readonly images: number;
 }
 
-/** Bytes of header and index for so many ranges. */
-export function indexEnd(rangeCount: number): number {
-  return HEADER_BYTES + rangeCount * ENTRY_BYTES;
+/** Where the entry of a range lies in a blob. */
+export function entryBytes(rangeIndex: number): { readonly start: number; readonly end: number } {
+  const start = HEADER_BYTES + rangeIndex * ENTRY_BYTES;
+  return { start, end: start + ENTRY_BYTES };
 }
 
 /** One blob in pieces. Parts of at least `sectionBytes` are cut into sections. */
 export function layOut(parts: readonly PartContent[], sectionBytes: number): readonly Buffer[] {
+  const header = headerOf(parts.length);
+  const headerCrc = crc32(header);
   const index = Buffer.alloc(parts.length * ENTRY_BYTES);
   const body: Buffer[] = [];
-  let offset = HEADER_BYTES + index.length;
+  let offset = header.length + index.length;
   for (const [range, part] of parts.entries()) {
     const sectioned = part.bytes >= sectionBytes;
     const pieces = sectioned ? sections(part) : part.chunks;
@@ -72,15 +76,19 @@ export function layOut(parts: readonly PartContent[], sectionBytes: number): rea
     index.writeUInt32LE(part.images, at + 8);
     index.writeUInt32LE(checksum(sectioned ? pieces.slice(0, 1) : pieces), at + 12);
     index.writeUInt32LE(sectioned ? SECTIONS : 0, at + 16);
+    index.writeUInt32LE(crc32(index.subarray(at, at + 20), headerCrc), at + 20);
     offset += length;
     body.push(...pieces);
   }
+  return [header, index, ...body];
+}
+
+function headerOf(rangeCount: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(MAGIC, 0);
   header.writeUInt32LE(FORMAT, 4);
-  header.writeUInt32LE(parts.length, 8);
-  header.writeUInt32LE(crc32(index), 12);
-  return [header, index, ...body];
+  header.writeUInt32LE(rangeCount, 8);
+  return header;
 }
 
 /** Table, path lines and sections of a part. Paths keep their numbers, so lines need not be parsed. */
@@ -105,33 +113,23 @@ function sections(part: PartContent): Buffer[] {
   return [table, ...body];
 }
 
-/** The entry of a range from the first `indexEnd(rangeCount)` bytes of a blob. Throws `planDamaged`. */
-export function entryOf(bytes: Uint8Array, rangeIndex: number, rangeCount: number, name: string): PartEntry {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (head.length < indexEnd(rangeCount) || head.readUInt32LE(0) !== MAGIC) {
-    throw damagedBlob(name, 'it is no shuffle file');
+/** An entry from its bytes. Throws `planDamaged` unless it belongs to a blob of this format with so many ranges. */
+export function parseEntry(bytes: Uint8Array, rangeCount: number, name: string): PartEntry {
+  const entry = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const own = entry.subarray(0, ENTRY_BYTES - 4);
+  if (entry.length !== ENTRY_BYTES || crc32(own, crc32(headerOf(rangeCount))) !== entry.readUInt32LE(own.length)) {
+    throw damagedBlob(name, `it is no shuffle file of format ${FORMAT} with ${rangeCount} ranges`);
   }
-  if (head.readUInt32LE(4) !== FORMAT) {
-    throw damagedBlob(name, `its format is ${head.readUInt32LE(4)}, not ${FORMAT}`);
-  }
-  if (head.readUInt32LE(8) !== rangeCount) throw damagedBlob(name, 'it has another number of ranges');
-  if (crc32(head.subarray(HEADER_BYTES)) !== head.readUInt32LE(12)) {
-    throw damagedBlob(name, 'its index has another checksum');
-  }
-  if (rangeIndex < 0 || rangeIndex >= rangeCount) {
-    throw new SyncError('internal', { problem: `There is no range ${rangeIndex} of ${rangeCount}.` });
-  }
-  const at = HEADER_BYTES + rangeIndex * ENTRY_BYTES;
-  const entry = {
-    offset: head.readUInt32LE(at),
-    length: head.readUInt32LE(at + 4),
-    images: head.readUInt32LE(at + 8),
-    crc: head.readUInt32LE(at + 12),
-    sectioned: head.readUInt32LE(at + 16) === SECTIONS,
+  const found = {
+    offset: entry.readUInt32LE(0),
+    length: entry.readUInt32LE(4),
+    images: entry.readUInt32LE(8),
+    crc: entry.readUInt32LE(12),
+    sectioned: entry.readUInt32LE(16) === SECTIONS,
   };
-  if (entry.length > MAX_PART_BYTES) throw damagedBlob(name, 'a part is too large');
-  if (entry.sectioned && entry.length < SECTION_TABLE_BYTES) throw damagedBlob(name, 'a part is too small');
-  return entry;
+  if (found.length > MAX_PART_BYTES) throw damagedBlob(name, 'a part is too large');
+  if (found.sectioned && found.length < SECTION_TABLE_BYTES) throw damagedBlob(name, 'a part is too small');
+  return found;
 }
 
 /** The path lines and the sections of a part, from its table. Throws `planDamaged`. */

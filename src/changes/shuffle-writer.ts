@@ -9,7 +9,7 @@ import { layOut } from './shuffle-blob.ts';
 /** Text that waits to be turned into bytes, per range. */
 const PENDING_CHARACTERS = 32 * 1024;
 /** Large enough for few requests, small enough to be held twice while it is put together. */
-const DEFAULT_MAX_BYTES = 32 * 1024 * 1024;
+const DEFAULT_MAX_BYTES = 24 * 1024 * 1024;
 /** A part is cut into sections when it is so many times its fair share and not small, or simply large. */
 const UNFAIR = 4;
 const MIN_SECTIONED_BYTES = 256 * 1024;

@@ -2,6 +2,7 @@
  * Stage 2 of a shuffle: the images of one range of the identity hash, from its part of every blob that was accepted.
  * Each row was spilled once; shuffle-writer.ts is stage 1.
  */
+import { SyncError } from '../shared/errors.ts';
 import { bucketIndexOf, EVERY_ID, type IdBucket } from './hash-ranges.ts';
 import { blocksOf, idHashOf, ImageDecoder, isPathLine, linesOf } from './image-line.ts';
 import type { Image } from './image.ts';
@@ -9,8 +10,8 @@ import type { PlanStore } from './plan-store.ts';
 import {
   checkBytes,
   damagedBlob,
-  entryOf,
-  indexEnd,
+  entryBytes,
+  parseEntry,
   type PartEntry,
   SECTION_TABLE_BYTES,
   SECTIONS,
@@ -110,8 +111,10 @@ interface Loaded {
 
 async function load(store: PlanStore, name: string, part: ShufflePart, signal?: AbortSignal): Promise<Loaded> {
   const { rangeIndex, rangeCount } = part;
-  const head = await store.read(name, { start: 0, end: indexEnd(rangeCount) }, signal);
-  const entry = entryOf(head, rangeIndex, rangeCount, name);
+  if (rangeIndex < 0 || rangeIndex >= rangeCount) {
+    throw new SyncError('internal', { problem: `There is no range ${rangeIndex} of ${rangeCount}.` });
+  }
+  const entry = parseEntry(await store.read(name, entryBytes(rangeIndex), signal), rangeCount, name);
   if (entry.length === 0 || entry.length > READ_AHEAD_BYTES) return { name, entry };
   return { name, entry, stretches: await readStretches(store, name, entry, part, signal) };
 }

@@ -6,7 +6,7 @@ import type { ChangeVerdict } from './decide-changes.ts';
 import type { FailedRow } from './dead-letters.ts';
 import type { OutcomeAccount } from './outcome-account.ts';
 import type { SlicePlan } from './slice-plan.ts';
-import type { WorkSizes } from './work-sizes.ts';
+import { SLICES_SIDE_BY_SIDE, type WorkSizes } from './work-sizes.ts';
 
 /** A difference that a verification reports. */
 export interface ReportedDifference {
@@ -57,8 +57,11 @@ const MOST_BUCKETS = 2 ** 20;
 
 /** Whether a pass holds more than it may and half of its ids would hold less. */
 export function isTooMuch(request: PassRequest, held: { readonly rows: number; readonly bytes: number }): boolean {
-  const { sizes, bucket } = request;
-  return bucket.of < MOST_BUCKETS && (held.rows > sizes.passRows || held.bytes > sizes.passBytes);
+  const { sizes, bucket, plan } = request;
+  // A chunk that is the only one has the room for itself.
+  const share = plan.header.chunking === 'single' ? 1 : SLICES_SIDE_BY_SIDE;
+  const full = held.rows * share > sizes.passRows || held.bytes * share > sizes.passBytes;
+  return full && bucket.of < MOST_BUCKETS;
 }
 
 /** Documents that writing the pass would delete. */

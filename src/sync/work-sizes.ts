@@ -10,7 +10,10 @@ export interface WorkSizes {
   readonly chunkSources: number;
   /** Rows netted in memory by one chunk of the identity hash. */
   readonly rangeRows: number;
-  /** What one pass over a chunk holds at most: identities, and roughly bytes on the heap. */
+  /**
+   * What passes over chunks hold at most: identities, and roughly bytes on the heap. Slices that run side by side share
+   * it.
+   */
   readonly passRows: number;
   readonly passBytes: number;
   /** Identities checked for uniqueness in memory by one pass over the key columns. */
@@ -21,12 +24,15 @@ export interface WorkSizes {
   readonly batchDecisions: number;
 }
 
+/** Slices side by side: enough to hide latencies, never so many that small tables starve. */
+export const SLICES_SIDE_BY_SIDE = 3;
+
 export const WORK_SIZES: WorkSizes = {
   smallRows: 50_000,
   smallBytes: 16 * 2 ** 20,
   chunkBytes: 32 * 2 ** 20,
   chunkSources: 2_000,
-  rangeRows: 25_000,
+  rangeRows: 12_500,
   passRows: 60_000,
   passBytes: 48 * 2 ** 20,
   keysPerPass: KEYS_PER_PASS,

@@ -10,7 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { entryOf, indexEnd } from '../../src/changes/shuffle-blob.ts';
+import { entryBytes, parseEntry } from '../../src/changes/shuffle-blob.ts';
 import { readFileRows } from '../../src/delta/file-rows.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { FolderLogStore } from '../../src/storage/folder-log-store.ts';
@@ -193,9 +193,8 @@ async function spilled(
   let [spilledImages, spilledBytes] = [0, 0];
   for (const output of outputs) {
     const name = `${planFolder(plan.header.target, plan.header.planId)}/shuffle/${output}`;
-    const head = await deps.plans.read(name, { start: 0, end: indexEnd(ranges) }, signal);
     for (let range = 0; range < ranges; range++) {
-      const { images, length } = entryOf(head, range, ranges, name);
+      const { images, length } = parseEntry(await deps.plans.read(name, entryBytes(range), signal), ranges, name);
       spilledImages += images;
       spilledBytes += length;
     }

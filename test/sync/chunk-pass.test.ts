@@ -15,8 +15,8 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 const COLUMNS = primitives({ id: 'string', group: 'string', name: 'string' });
-/** Everything is a large epoch, and a pass holds seven documents. */
-const TINY = { ...WORK_SIZES, smallRows: 3, rangeRows: 10, passRows: 7, batchDecisions: 5 };
+/** Everything is a large epoch, and each of three passes side by side holds seven documents. */
+const TINY = { ...WORK_SIZES, smallRows: 3, rangeRows: 10, passRows: 21, batchDecisions: 5 };
 const GUARDS = { maxDeletes: { percent: 100 }, emptySource: 'accept' };
 
 /** A container in which all documents lie in one logical partition. */
@@ -107,7 +107,7 @@ describe('a partition key with more documents than a pass holds', () => {
   test('does what one pass does, whatever the limits and the rows', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 3, max: 36 }),
         fc.array(fc.tuple(fc.nat(40), fc.constantFrom('hot', 'warm'), fc.constantFrom('a', 'b')), { maxLength: 60 }),
         fc.array(fc.tuple(fc.nat(40), fc.constantFrom('hot', 'warm'), fc.constantFrom('a', 'b')), { maxLength: 60 }),
         fc.boolean(),
