@@ -247,7 +247,7 @@ function tinySizes(roll: Dice): WorkSizes {
     chunkSources: 1 + roll(3),
     rangeRows: 1 + roll(10),
     // From a few identities a pass on, comparisons spill what the container holds.
-    passRows: 4 + roll(20),
+    passRows: 12 + roll(60),
     keysPerPass: 1 + roll(20),
     batchDecisions: 1 + roll(5),
   };
