@@ -12,6 +12,7 @@ import {
   switchLive,
   workingSlot,
 } from './publication-state.ts';
+import { tellFreshness } from './freshness.ts';
 import { publish } from './publication.ts';
 import { answersLetters, removeOlderLetters } from './replay.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
@@ -51,22 +52,27 @@ export async function completeEpoch(
     }
     // The pointer first: a repeat finds it where it belongs.
     if (switches) await switchPointer(deps, target, before, signal);
-    const after = await transition(
+    const finish = (latest: SyncState): SyncState => {
+      if (isDone(latest, header)) return latest;
+      const checkpoint = checkpointOf(header, latest, input.counts, now);
+      // Readers saw nothing of what a load or a clean-up deletes.
+      const deletes = header.load || header.kind === 'cleanup' ? 0 : input.counts.deletes;
+      const done = complete(latest, header.planId, checkpoint, { deletes, forced, replayed, now });
+      if (header.thenReconcile) return request(done, 'reconcile', 'a change of schema', now);
+      return switches ? switchLive(done, now) : publicationAfter(latest, done, header, target, now);
+    };
+    // Told before it is remembered as told: whoever repeats this tells it again.
+    const changed = header.kind !== 'verify' && header.kind !== 'cleanup';
+    const due = changed && !(await tellFreshness(deps, target, finish(before), signal));
+    await transition(
       deps.states,
       target.id,
       (latest) => {
-        if (isDone(latest, header)) return latest;
-        const checkpoint = checkpointOf(header, latest, input.counts, now);
-        // Readers saw nothing of what a load or a clean-up deletes.
-        const deletes = header.load || header.kind === 'cleanup' ? 0 : input.counts.deletes;
-        const done = complete(latest, header.planId, checkpoint, { deletes, forced, replayed, now });
-        if (header.thenReconcile) return request(done, 'reconcile', 'a change of schema', now);
-        return switches ? switchLive(done, now) : publicationAfter(latest, done, header, target, now);
+        const done = finish(latest);
+        return done === latest || !(changed || switches) ? done : { ...done, freshnessDue: due };
       },
       signal,
     );
-    if (after !== null && !switches && header.kind !== 'verify' && header.kind !== 'cleanup')
-      await refreshPublication(deps, target, after, signal);
     logCompleted(deps, header, entry);
     await removeOlderPlans(deps, header, signal);
     return { kind: 'ok', version: header.result.version };
@@ -205,25 +211,6 @@ async function switchPointer(
   const allowed = replaceable(state, target.configuration, live);
   await publish(publicationsOf(deps), target.tableId, checkpoint, live, allowed, signal);
   deps.log.event('liveSwitched', { table: target.tableId, live, version: checkpoint.version });
-}
-
-/** Tells readers how fresh the documents are. The epoch is done whether they learn it or not: the next one tells them again. */
-async function refreshPublication(
-  deps: SyncDependencies,
-  target: SyncTarget,
-  state: SyncState,
-  signal: AbortSignal,
-): Promise<void> {
-  const { checkpoint, publication } = state;
-  if (deps.publications === null || checkpoint === null || awaitsSwitch(state)) return;
-  const live = publication.live === null ? target.configuration.target.container : slotName(publication.live);
-  try {
-    const allowed = publication.live === null ? 'any' : [live];
-    await publish(deps.publications, target.tableId, checkpoint, live, allowed, signal);
-  } catch (thrown) {
-    const { code, message } = toSyncError(thrown);
-    deps.log.event('publicationFailed', { table: target.tableId, code, message });
-  }
 }
 
 function ledgerEntry(

@@ -59,7 +59,7 @@ export class EpochClaims {
     if (live === null || this.#target.configuration.publish.kind === 'inPlace') return null;
     const stored = await publicationsOf(this.#deps).read(this.#target.tableId, this.#signal);
     const named = stored?.document.live ?? null;
-    if (named === slotName(live)) return null;
+    if (named === slotName(live) || isHalfSwitched(state, named)) return null;
     const { code, message } = pointerChanged(this.#target.tableId, named, [slotName(live)]);
     this.logHold(code, message, '');
     return { kind: 'held', planId: '', code, reason: message };
@@ -135,6 +135,13 @@ export class EpochClaims {
     const again = gone !== null && gone.kind !== 'changes' && header.kind !== 'changes' && gone.to === header.to;
     return again ? this.#failed(this.#input.failure?.message ?? '') : null;
   }
+}
+
+/** The pointer was switched to what is being verified, and whoever did it was lost before the state said so. */
+function isHalfSwitched(state: SyncState, named: string | number | null): boolean {
+  const { publication, request, current } = state;
+  const verifying = request?.kind === 'verify' && (current === null || current.kind === 'verify');
+  return verifying && publication.working !== null && named === slotName(publication.working);
 }
 
 /** Slices side by side: enough to hide latencies, never so many that small tables starve. */

@@ -3,6 +3,7 @@ import { toSyncError, SyncError } from '../shared/errors.ts';
 import type { PlanInput, PlanResult } from './activity-messages.ts';
 import { EpochClaims, rejectedResult } from './epoch-claims.ts';
 import { draftEpoch } from './epoch-draft.ts';
+import { retryFreshness } from './freshness.ts';
 import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
 import { RemovalPlanner } from './plan-removal.ts';
 import { writePlan } from './plan.ts';
@@ -61,6 +62,7 @@ function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget, n
     state.current === null &&
     state.request === null &&
     state.replay === null &&
+    !state.freshnessDue &&
     state.dirty === null &&
     state.forced?.due !== true &&
     !standbyExpired(state, target.configuration, now) &&
@@ -87,15 +89,18 @@ class EpochPlanner {
   }
 
   async plan(): Promise<PlanResult> {
-    const state = await this.#claims.settleFailure();
-    if (state.pause !== null) return { kind: 'paused' };
-    if (isBusy(state, this.#input.driver, this.#now)) return { kind: 'busy' };
-    if (state.removal !== null) return this.#readmit();
-    const moved = await this.#claims.pointerMoved(state);
+    const settled = await this.#claims.settleFailure();
+    if (settled.pause !== null) return { kind: 'paused' };
+    if (isBusy(settled, this.#input.driver, this.#now)) return { kind: 'busy' };
+    if (settled.removal !== null) return this.#readmit();
+    const moved = await this.#claims.pointerMoved(settled);
     if (moved !== null) return moved;
+    const state = await retryFreshness(this.#deps, this.#target, settled, this.#signal);
     if (state.current?.phase === 'applying') return this.#claims.resume(state);
     const since = dirtyStart(state);
-    const log = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
+    const recent = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
+    // A table that was created again has fewer versions at first.
+    const log = recent.head === undefined ? await observeLog(this.#target.source, 0, this.#now, this.#signal) : recent;
     if (log.head === undefined) return this.#noLog(state);
     if (nothingNew(state, log, this.#target, this.#now)) return { kind: 'idle', version: log.head };
     return this.#planAt(await this.#expireStandby(state), log, log.head);

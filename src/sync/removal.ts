@@ -121,6 +121,7 @@ export function beginRemoval(
     forced: null,
     request: null,
     replay: null,
+    freshnessDue: false,
     emptySince: null,
     publication: { ...remaining(state, documents), retired: slots },
     removal: state.removal ?? {

@@ -103,6 +103,8 @@ export interface SyncState {
   readonly emptySince: number | null;
   /** Slots of a table that is published as blueGreen or versionFlag. */
   readonly publication: Publication;
+  /** Readers could not be told how fresh the documents are; the next look at the table tells them. */
+  readonly freshnessDue: boolean;
   /** Set once a table that was taken out of the configuration is being given up. */
   readonly removal: Removal | null;
 }
@@ -124,6 +126,7 @@ export function initialState(target: string): SyncState {
     deletesByHour: {},
     emptySince: null,
     publication: NOT_PUBLISHED,
+    freshnessDue: false,
     removal: null,
   };
 }

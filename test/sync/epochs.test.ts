@@ -129,6 +129,20 @@ describe('guards', () => {
     expect(await ids(table)).toEqual(['p9']);
   });
 
+  test('a table that was created again and has fewer versions than before is held as well', async () => {
+    const { table, writer } = await tableOf();
+    for (let id = 0; id < 4; id++) await writer.insert([row(id)]);
+    await table.sync();
+    await writer.recreate();
+    await writer.insert([row(9)]);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'tableRecreated' });
+    expect(await ids(table)).toHaveLength(4);
+    const { held } = await tableStatus(table.dependencies, table.id);
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: 1 });
+    expect(await ids(table)).toEqual(['p9']);
+  });
+
   test('a container that was dropped and created again is held as containerReplaced', async () => {
     const { table, writer } = await tableOf();
     await writer.insert(rows(4));

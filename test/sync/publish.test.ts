@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
 import { hasNews } from '../../src/sync/plan-epoch.ts';
+import { slotName } from '../../src/sync/publication-state.ts';
 import type { PublicationDocument } from '../../src/sync/publication.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
 import {
@@ -47,19 +48,48 @@ test('a table that is written in place tells how fresh it is', async () => {
   });
 });
 
-test('an epoch is done although nobody can be told how fresh it is', async () => {
+test('an epoch is done although nobody can be told how fresh it is; the next sweep tells, without a commit', async () => {
   const table = await world.table();
   const writer = await DeltaWriter.create(table.folder, { columns: COLUMNS, changeFeed: true });
   await writer.insert(rows(2));
   const { publications } = table.dependencies;
   const deaf = { read: () => Promise.reject(new Error('no answer')), write: () => Promise.resolve(false) };
   Object.assign(table.dependencies, { publications: deaf });
-  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
   expect(table.events.some((event) => event.name === 'publicationFailed')).toBe(true);
+  expect(await pointer(table)).toBeUndefined();
+  expect(await hasNews(table.dependencies, table.id)).toBe(true);
+  // A sweep in which the container is still away changes nothing.
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect(await hasNews(table.dependencies, table.id)).toBe(true);
   Object.assign(table.dependencies, { publications });
-  await writer.insert([row(2)]);
-  await table.sync();
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  const { checkpoint } = await table.state();
+  expect(await pointer(table)).toMatchObject({
+    version: writer.version,
+    syncedAt: new Date(checkpoint?.syncedAt ?? 0).toISOString(),
+  });
+  expect(await hasNews(table.dependencies, table.id)).toBe(false);
+  expect(checkpoint?.epoch).toBe(1);
+});
+
+test('an answer that is lost with the end of an epoch loses no freshness', async () => {
+  const table = await world.table();
+  const writer = await DeltaWriter.create(table.folder, { columns: COLUMNS, changeFeed: true });
+  await writer.insert(rows(2));
+  const { states } = table.dependencies;
+  const replace = states.replace.bind(states);
+  let lost = false;
+  states.replace = async (state, etag, signal) => {
+    const made = await replace(state, etag, signal);
+    if (lost || state.checkpoint === null) return made;
+    lost = true;
+    throw new Error('the answer was lost');
+  };
+  await table.sync('driver');
+  await table.sync('driver');
   expect(await pointer(table)).toMatchObject({ version: writer.version });
+  expect(await table.state()).toMatchObject({ freshnessDue: false, checkpoint: { epoch: 1 } });
 });
 
 describe.each<Strategy>(['versionFlag', 'blueGreen'])('%s', (strategy) => {
@@ -191,6 +221,28 @@ describe.each<Strategy>(['versionFlag', 'blueGreen'])('%s', (strategy) => {
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'pointerChanged' });
     await freshness(table).items.upsert({ ...document, live: first });
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+  });
+
+  test('a switch whose end was lost is finished by whoever comes next', async () => {
+    const { table, writer, second } = await published(world, strategy);
+    await writer.insert(rows(3));
+    await table.sync();
+    await administer(table.dependencies, table.id, { kind: 'resync' }, 'ann');
+    const { states } = table.dependencies;
+    const replace = states.replace.bind(states);
+    let away = false;
+    states.replace = (state, etag, signal) => {
+      const { live, standby } = state.publication;
+      away ||= live !== null && slotName(live) === second && standby !== null;
+      return away ? Promise.reject(new Error('the state container is away')) : replace(state, etag, signal);
+    };
+    expect(await table.sync('lost')).toMatchObject({ kind: 'failed' });
+    expect(await pointer(table)).toMatchObject({ live: second });
+    states.replace = replace;
+    table.skewMs += 130_000;
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect((await tableStatus(table.dependencies, table.id)).publication).toMatchObject({ live: second });
+    expect(await read(table)).toEqual(names(3));
   });
 
   test('a pointer that is changed while a load is verified is not overwritten', async () => {
