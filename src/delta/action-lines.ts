@@ -47,19 +47,6 @@ export function emptyActions(): LogActions {
 /** Files the storage of a line as JSON needs more than this for are not a log. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 
-/** Lines as text, without the line ends; blank ones are left out. */
-function* textLines(bytes: Uint8Array, name: string): Generator<string> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let start = 0; start < buffer.length;) {
-    const newline = buffer.indexOf(10, start);
-    const end = newline === -1 ? buffer.length : newline;
-    if (end - start > MAX_LINE_BYTES) throw logDamaged(`${name} has a line of more than 256 MB.`);
-    const line = buffer.toString('utf8', start, end).trim();
-    if (line !== '') yield line;
-    start = end + 1;
-  }
-}
-
 /** Adds one action, an object with one key, to `actions`. Unknown actions are ignored. */
 export function addAction(actions: LogActions, record: LogRecord): void {
   for (const [kind, value] of Object.entries(record)) {
@@ -103,27 +90,72 @@ export function addAction(actions: LogActions, record: LogRecord): void {
 }
 
 /**
- * Parses a file of actions. Throws `logDamaged` naming `name` for an empty file and for a line that is not one JSON
- * object.
+ * Parses a file of actions as its bytes arrive: a line at a time, so that only the actions stay. Throws `logDamaged` naming
+ * `name` for an empty file and for a line that is not one JSON object.
  */
-export function parseActionLines(bytes: Uint8Array, name: string): LogActions {
-  const actions = emptyActions();
-  let number = 0;
-  for (const line of textLines(bytes, name)) {
-    number++;
+export async function parseActionLines(pieces: AsyncIterable<Uint8Array>, name: string): Promise<LogActions> {
+  const parser = new LineParser(name);
+  for await (const piece of pieces) parser.add(piece);
+  return parser.finish();
+}
+
+class LineParser {
+  readonly #name: string;
+  readonly #actions = emptyActions();
+  /** The start of a line whose end has not arrived. */
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
+  #number = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  add(piece: Uint8Array): void {
+    const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    let start = 0;
+    for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+      this.#line(bytes.subarray(start, end));
+      start = end + 1;
+    }
+    if (start < bytes.length) this.#begin(bytes.subarray(start));
+  }
+
+  finish(): LogActions {
+    this.#line(Buffer.alloc(0));
+    if (this.#number === 0) throw logDamaged(`${this.#name} is empty.`, 'A commit holds at least one action.');
+    return this.#actions;
+  }
+
+  #begin(part: Buffer): void {
+    this.#begun.push(part);
+    this.#begunBytes += part.length;
+    if (this.#begunBytes > MAX_LINE_BYTES) throw logDamaged(`${this.#name} has a line of more than 256 MB.`);
+  }
+
+  /** Takes the rest of a line, without its end. Blank lines are left out. */
+  #line(rest: Buffer): void {
+    let whole = rest;
+    if (this.#begun.length > 0) {
+      this.#begin(rest);
+      whole = Buffer.concat(this.#begun);
+      this.#begun = [];
+      this.#begunBytes = 0;
+    }
+    const line = whole.toString('utf8').trim();
+    if (line === '') return;
+    this.#number++;
     let record: unknown;
     try {
       record = parseJson(line);
     } catch (error) {
       throw logDamaged(
-        `${name} is not valid JSON at line ${number}.`,
+        `${this.#name} is not valid JSON at line ${this.#number}.`,
         'Every line must be one action; the file is cut or damaged.',
         error,
       );
     }
-    if (!isRecord(record)) throw logDamaged(`${name} has no action at line ${number}.`);
-    addAction(actions, record);
+    if (!isRecord(record)) throw logDamaged(`${this.#name} has no action at line ${this.#number}.`);
+    addAction(this.#actions, record);
   }
-  if (number === 0) throw logDamaged(`${name} is empty.`, 'A commit holds at least one action.');
-  return actions;
 }

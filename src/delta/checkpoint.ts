@@ -179,8 +179,8 @@ export async function openCheckpoint(
   let state = emptyActions();
   if (checkpoint.kind === 'json') {
     for (const { path } of checkpoint.files) {
-      const { bytes } = await store.read(path, signal);
-      state = parseActionLines(bytes, `The checkpoint ${JSON.stringify(path)}`);
+      const { pieces } = await store.stream(path, signal);
+      state = await parseActionLines(pieces, `The checkpoint ${JSON.stringify(path)}`);
     }
   } else {
     const paths = checkpoint.files.map(({ path }) => path);

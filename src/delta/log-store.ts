@@ -22,6 +22,14 @@ export interface LogStore {
   list(folder: string, from: string, signal?: AbortSignal): AsyncIterable<StoredFile>;
   /** The whole file and what it was, read consistently. Throws `storageNotFound` when it is absent. */
   read(path: string, signal?: AbortSignal): Promise<{ readonly bytes: Uint8Array; readonly file: StoredFile }>;
+  /**
+   * As `read`, with the bytes in pieces as they arrive, for files of any size: one request. A piece is the caller's. Reading
+   * them throws `storageChanged` when the file was replaced meanwhile.
+   */
+  stream(
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly pieces: AsyncIterable<Uint8Array>; readonly file: StoredFile }>;
   /** Random access to one unchanging version of a file; ranges fail with `storageChanged` when it was replaced. Throws `storageNotFound`. */
   open(path: string, signal?: AbortSignal): Promise<ByteSource>;
 }

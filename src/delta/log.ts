@@ -1,5 +1,5 @@
 /** The log of a table: which commits exist, and what is in one of them. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { SyncError } from '../shared/errors.ts';
 import { parseActionLines, type LogActions } from './action-lines.ts';
 import { isRecord, logDamaged } from './action-record.ts';
@@ -65,19 +65,33 @@ export function inCommitTimestamp(actions: LogActions): number | undefined {
   return Number.isSafeInteger(value) && Math.abs(Number(value)) <= LAST_TIME ? Number(value) : undefined;
 }
 
-/** Reads and parses one commit file. Throws as `readCommit` does, but `storageNotFound` when there is none. */
+/**
+ * Reads and parses one commit file; `hash`, if given, takes its bytes. Throws as `readCommit` does, but `storageNotFound`
+ * when there is none.
+ */
 export async function readCommitFile(
   store: LogStore,
   version: number,
   signal?: AbortSignal,
   now?: number,
-): Promise<{ readonly actions: LogActions; readonly file: StoredFile; readonly bytes: Uint8Array }> {
-  const { bytes, file } = await store.read(commitPath(version), signal);
+  hash?: Hash,
+): Promise<{ readonly actions: LogActions; readonly file: StoredFile }> {
+  const { pieces, file } = await store.stream(commitPath(version), signal);
   try {
-    return { actions: parseActionLines(bytes, `Commit ${version}`), file, bytes };
+    return {
+      actions: await parseActionLines(hash === undefined ? pieces : hashed(pieces, hash), `Commit ${version}`),
+      file,
+    };
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'logDamaged' || !isSettling(file, now)) throw error;
     throw new SyncError('commitPending', { problem: `Commit ${version} is not completely written yet.`, cause: error });
+  }
+}
+
+async function* hashed(pieces: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    hash.update(piece);
+    yield piece;
   }
 }
 
@@ -91,7 +105,8 @@ export async function readCommit(
   signal?: AbortSignal,
   now?: number,
 ): Promise<Commit> {
-  const { actions, file, bytes } = await readCommitFile(store, version, signal, now).catch((error: unknown) => {
+  const hash = createHash('sha256');
+  const { actions, file } = await readCommitFile(store, version, signal, now, hash).catch((error: unknown) => {
     if (!(error instanceof SyncError) || error.code !== 'storageNotFound') throw error;
     throw new SyncError('versionNotFound', {
       problem: `The log holds no commit ${version}.`,
@@ -103,7 +118,7 @@ export async function readCommit(
   return {
     version,
     etag: file.etag,
-    contentHash: createHash('sha256').update(bytes).digest('hex'),
+    contentHash: hash.digest('hex'),
     timestamp: inCommitTimestamp(actions) ?? file.modifiedAt,
     metadata: actions.metaData === null ? null : metadataFromRecord(actions.metaData),
     protocol: actions.protocol,

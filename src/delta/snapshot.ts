@@ -195,9 +195,9 @@ function unreachable(missing: number, version: number, checkpoints: number): Syn
 
 async function readRange(store: LogStore, range: CommitRange, signal: AbortSignal | undefined): Promise<LogActions> {
   if (range.end === range.version) return (await readCommitFile(store, range.version, signal)).actions;
-  const { bytes } = await store.read(range.file.path, signal);
+  const { pieces } = await store.stream(range.file.path, signal);
   const name = `The compacted log ${range.version} to ${range.end}`;
-  const actions = parseActionLines(bytes, name);
+  const actions = await parseActionLines(pieces, name);
   assertReconciled(actions, name);
   return actions;
 }

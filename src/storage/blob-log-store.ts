@@ -111,16 +111,24 @@ export class BlobLogStore implements LogStore {
   }
 
   async read(path: string, signal?: AbortSignal): Promise<{ readonly bytes: Uint8Array; readonly file: StoredFile }> {
+    const { pieces, file } = await this.stream(path, signal);
+    const parts: Uint8Array[] = [];
+    for await (const piece of pieces) parts.push(piece);
+    const bytes = Buffer.concat(parts);
+    return { bytes, file: { ...file, size: bytes.length } };
+  }
+
+  async stream(
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly pieces: AsyncIterable<Uint8Array>; readonly file: StoredFile }> {
     const client = this.#container.getBlobClient(this.#blobName(path));
     try {
       const response = await client.download(0, undefined, {
         maxRetryRequests: BODY_RETRIES,
         ...(signal === undefined ? {} : { abortSignal: signal }),
       });
-      const chunks: Buffer[] = [];
-      for await (const chunk of response.readableStreamBody ?? []) chunks.push(Buffer.from(chunk));
-      const bytes = Buffer.concat(chunks);
-      return { bytes, file: { ...storedFile(path, response), size: bytes.length } };
+      return { pieces: piecesOf(response.readableStreamBody, path), file: storedFile(path, response) };
     } catch (error) {
       throw storageError(error, path);
     }
@@ -171,6 +179,14 @@ export class BlobLogStore implements LogStore {
     throw new SyncError('unsafePath', {
       problem: `The path ${JSON.stringify(path.slice(0, 300))} is outside the table folder, so it is not reachable here.`,
     });
+  }
+}
+
+async function* piecesOf(body: NodeJS.ReadableStream | undefined, path: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body ?? []) yield Buffer.from(chunk);
+  } catch (error) {
+    throw storageError(error, path);
   }
 }
 

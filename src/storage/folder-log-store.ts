@@ -10,6 +10,8 @@ import { SyncError } from '../shared/errors.ts';
 
 /** Files whose size and time are asked for at once while listing. */
 const STAT_BATCH = 64;
+/** What is read at once of a file that is streamed. */
+const PIECE_BYTES = 1024 * 1024;
 
 function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
@@ -96,11 +98,20 @@ export class FolderLogStore implements LogStore {
     });
   }
 
-  async open(path: string, signal?: AbortSignal): Promise<ByteSource> {
+  async stream(
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly pieces: AsyncIterable<Uint8Array>; readonly file: StoredFile }> {
+    const source = await this.open(path, signal);
+    return { pieces: piecesOf(source, signal), file: source.file };
+  }
+
+  async open(path: string, signal?: AbortSignal): Promise<ByteSource & { readonly file: StoredFile }> {
     const file = await this.#withFile(path, signal, async (handle) => describe(path, await statFile(handle)));
     return {
       name: path,
       size: file.size,
+      file,
       read: (start, end, readSignal) =>
         this.#withFile(path, readSignal, (handle) => readRange(handle, file, start, end)),
     };
@@ -151,6 +162,12 @@ function changed(path: string): SyncError {
   return new SyncError('storageChanged', {
     problem: `The file ${JSON.stringify(path)} was replaced while it was read.`,
   });
+}
+
+async function* piecesOf(source: ByteSource, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < source.size; at += PIECE_BYTES) {
+    yield await source.read(at, Math.min(at + PIECE_BYTES, source.size), signal);
+  }
 }
 
 async function readRange(handle: FileHandle, file: StoredFile, start: number, end: number): Promise<Uint8Array> {

@@ -114,6 +114,7 @@ async function head(folder: string, commits: number): Promise<void> {
   const store: LogStore = {
     location: inner.location,
     read: (path) => inner.read(path),
+    stream: (path) => inner.stream(path),
     open: (path) => inner.open(path),
     list: (path, from) => {
       calls++;

@@ -123,6 +123,18 @@ describe.each([
     await expect(place.store.open('none.parquet')).rejects.toMatchObject({ code: 'storageNotFound' });
   });
 
+  it('streams a file of any size in pieces, in order, with what read says of it', async () => {
+    const text = Array.from({ length: 300_000 }, (_, i) => `line ${i}\n`).join('');
+    await place.put('log/large.json', text);
+    const { pieces, file } = await place.store.stream('log/large.json');
+    expect(file).toEqual((await place.store.read('log/large.json')).file);
+    const parts: Uint8Array[] = [];
+    for await (const piece of pieces) parts.push(piece);
+    expect(parts.length).toBeGreaterThan(1);
+    expect(Buffer.concat(parts).equals(Buffer.from(text))).toBe(true);
+    await expect(place.store.stream('log/none.json')).rejects.toMatchObject({ code: 'storageNotFound' });
+  });
+
   it('reads ranges of an unchanging file, and fails when it is replaced', async () => {
     await place.put('a/file with space%41.bin', '0123456789');
     const source = await place.store.open('a/file with space%41.bin');

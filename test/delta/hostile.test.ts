@@ -43,6 +43,14 @@ class MemoryStore implements LogStore {
     return { bytes: this.#bytes(path), file: this.#describe(path) };
   }
 
+  async stream(path: string): Promise<{ readonly pieces: AsyncIterable<Uint8Array>; readonly file: StoredFile }> {
+    const bytes = this.#bytes(path);
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += 1000) yield bytes.slice(at, at + 1000);
+    }
+    return { pieces: pieces(), file: this.#describe(path) };
+  }
+
   async open(path: string): Promise<ByteSource> {
     const bytes = this.#bytes(path);
     return {

@@ -38,6 +38,10 @@ function counting(store: LogStore): { readonly store: LogStore; readonly calls: 
         calls.push(`read ${path}`);
         return store.read(path, signal);
       },
+      stream: (path, signal) => {
+        calls.push(`read ${path}`);
+        return store.stream(path, signal);
+      },
       open: (path, signal) => {
         calls.push(`open ${path}`);
         return store.open(path, signal);
@@ -217,14 +221,15 @@ describe('a snapshot', () => {
       location: inner.location,
       list: (path, from, signal) => inner.list(path, from, signal),
       open: (path, signal) => inner.open(path, signal),
-      async read(path, signal) {
+      read: (path, signal) => inner.read(path, signal),
+      async stream(path, signal) {
         if (path === commitPath(4) && !cleaned) {
           cleaned = true;
           await writer.checkpoint();
           await writer.cleanLog(4);
           await rm(join(writer.folder, commitPath(4)));
         }
-        return inner.read(path, signal);
+        return inner.stream(path, signal);
       },
     };
     expect(await tableRows(racing)).toHaveLength(4);
