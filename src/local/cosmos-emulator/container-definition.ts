@@ -1,7 +1,7 @@
 /** What a container is created or replaced with: checked, completed, and put into the form the data path uses. */
 import { completeIndexingPolicy, termCounter, type TermCounter } from './indexing-policy.ts';
 import { isJsonMap, type Json, type JsonMap } from './json.ts';
-import { checkSameVectors, checkVectorIndexes } from './vector-policy.ts';
+import { checkSameVectors, checkVectorIndexes, distanceFunctions } from './vector-policy.ts';
 import { parsePartitionKeyDefinition, pathNames, type PartitionKeyDefinition } from './partition-key.ts';
 import { Refusal, badRequest } from './refusal.ts';
 
@@ -14,6 +14,8 @@ export interface ContainerDefinition {
   /** Each key as the property names of its paths. */
   readonly uniqueKeys: readonly (readonly (readonly string[])[])[];
   readonly terms: TermCounter;
+  /** Measures of VectorDistance by the path of the embedding. */
+  readonly distanceFunctions: ReadonlyMap<string, string>;
   /** The definition as it is given out, without system properties. */
   readonly properties: JsonMap;
 }
@@ -71,6 +73,7 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
     defaultTtl,
     uniqueKeys,
     terms: termCounter(indexingPolicy),
+    distanceFunctions: distanceFunctions(given['vectorEmbeddingPolicy']),
     properties: {
       ...given,
       indexingPolicy,

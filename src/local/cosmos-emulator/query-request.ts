@@ -39,7 +39,10 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
     countQuery(service, container, scope.partitions[0], 0, 1);
     throw thrown;
   }
-  const compiled = requested === undefined ? undefined : compileQuery(requested.query, requested.parameters, now);
+  const compiled =
+    requested === undefined
+      ? undefined
+      : compileQuery(requested.query, requested.parameters, now, container.definition.distanceFunctions);
   if (compiled !== undefined) {
     checkCompositeIndex(container.definition.properties['indexingPolicy'], compiled.orderBy);
   }

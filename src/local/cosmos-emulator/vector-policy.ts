@@ -23,6 +23,12 @@ export function checkVectorIndexes(indexingPolicy: JsonMap, embeddingPolicy: Jso
   }
 }
 
+/** The measure of each embedding, by its path. */
+export function distanceFunctions(embeddingPolicy: Json | undefined): ReadonlyMap<string, string> {
+  const embeddings = entries(isJsonMap(embeddingPolicy) ? embeddingPolicy['vectorEmbeddings'] : undefined);
+  return new Map(embeddings.map(({ path, distanceFunction }) => [shown(path), shown(distanceFunction ?? 'cosine')]));
+}
+
 /** A replaced container keeps the vector indexes and embeddings it has; it may add some. */
 export function checkSameVectors(before: JsonMap, after: JsonMap): void {
   const lists = (properties: JsonMap): readonly (readonly JsonMap[])[] =>

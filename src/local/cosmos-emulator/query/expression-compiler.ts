@@ -6,6 +6,7 @@ import { queryError } from './query-error.ts';
 import type { Evaluate, Scope } from './scope.ts';
 import type { BinaryOperator, Expression } from './syntax.ts';
 import { compareText, equalValues, member, type Value } from './values.ts';
+import { compileVectorDistance, isVectorDistance } from './vector-distance.ts';
 
 export function compileExpression(expression: Expression, scope: Scope): Evaluate {
   switch (expression.kind) {
@@ -237,6 +238,9 @@ function compileCall(expression: Extract<Expression, { kind: 'call' }>, scope: S
     return scope.aggregate(name, evaluate);
   }
   const compiled = args.map((argument) => compileExpression(argument, scope));
+  if (isVectorDistance(expression)) {
+    return compileVectorDistance(expression, compiled, scope.context.distanceFunctions);
+  }
   return builtInFunction(name, compiled, scope.context.now);
 }
 

@@ -1,6 +1,7 @@
 /** Whether a query can be answered partition by partition, and what then is left to do. */
 import { aggregateFactory } from './aggregates.ts';
 import { childrenOf, type Expression, type Query } from './syntax.ts';
+import { isVectorDistance } from './vector-distance.ts';
 
 /**
  * `none`: the results of the partitions, one after the other, are the results. `plan`: SDKs merge them by a query plan.
@@ -21,6 +22,8 @@ export function mergingOf(query: Query): Merging {
   if (!grouped && !limited && query.orderBy.length === 0) return 'none';
   if (grouped && values.some((value) => !isAggregate(value) && holdsAggregate(value))) return 'whole';
   if (query.groupBy.length > 0 && query.orderBy.length > 0) return 'whole';
+  // The nearest vectors are found in one place: here SDKs' own merging would only repeat it.
+  if (query.orderBy.some((key) => isVectorDistance(key.value))) return 'whole';
   // Ordered results carry the `_rid` of their document, which only an alias of whole documents gives.
   const documents = root.kind === 'bind' && root.from.kind === 'path' && root.from.path.kind === 'identifier';
   if (query.orderBy.length > 0 && !grouped && !documents) return 'whole';

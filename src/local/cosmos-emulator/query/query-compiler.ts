@@ -9,6 +9,7 @@ import { Scope, type Evaluate, type QueryContext, type Row } from './scope.ts';
 import { compileSources } from './sources.ts';
 import type { Expression, Query, Selection } from './syntax.ts';
 import type { Value } from './values.ts';
+import { isLikeness, isVectorDistance, type DistanceFunctions } from './vector-distance.ts';
 
 /** One key of ORDER BY: the property's path, undefined when it is no path into the document. */
 export interface OrderKey {
@@ -33,8 +34,13 @@ export interface CompiledQuery {
 }
 
 /** Compiles for these parameters; `now` is the wall clock in milliseconds. */
-export function compileQuery(query: Query, parameters: ReadonlyMap<string, Value>, now: number): CompiledQuery {
-  const context: QueryContext = { parameters, compileSubquery, now, slots: 0 };
+export function compileQuery(
+  query: Query,
+  parameters: ReadonlyMap<string, Value>,
+  now: number,
+  distanceFunctions: DistanceFunctions = new Map(),
+): CompiledQuery {
+  const context: QueryContext = { parameters, compileSubquery, now, distanceFunctions, slots: 0 };
   const scope = new Scope(context);
   const rootSlot = context.slots++;
   const plan = compilePlan(query, scope, rootSlot);
@@ -119,15 +125,20 @@ function compilePlan(query: Query, scope: Scope, rootSlot: number | undefined): 
       where === undefined ? iterate : (row, emit) => iterate(row, () => (where(row) === true ? emit() : true)),
     groupBy,
     aggregates,
-    orderBy: query.orderBy.map((key) => ({
-      value: compileExpression(key.value, scope),
-      descending: key.descending,
-    })),
+    orderBy: query.orderBy.map((key) => compileOrder(key, scope)),
     project,
     distinct: query.distinct,
     skip: countOf(query.offset, scope, 0),
     take: countOf(query.top ?? query.limit, scope, Number.POSITIVE_INFINITY),
   };
+}
+
+/** A key of ORDER BY. VectorDistance puts the nearest first, whatever its measure, and what has no distance last. */
+function compileOrder({ value, descending }: Query['orderBy'][number], scope: Scope): RowPlan['orderBy'][number] {
+  const evaluate = compileExpression(value, scope);
+  if (!isVectorDistance(value)) return { value: evaluate, descending };
+  if (isLikeness(value, scope.context.distanceFunctions)) return { value: evaluate, descending: true };
+  return { value: (row) => evaluate(row) ?? Number.POSITIVE_INFINITY, descending: false };
 }
 
 function compileSelection(select: Selection, scope: Scope, slots: readonly number[]): Evaluate {

@@ -3,6 +3,7 @@ import { aggregateFactory, type Accumulator } from './aggregates.ts';
 import { queryError } from './query-error.ts';
 import type { Query } from './syntax.ts';
 import type { Value } from './values.ts';
+import type { DistanceFunctions } from './vector-distance.ts';
 
 /** The values of all aliases of one row, by slot. */
 export type Row = Value[];
@@ -25,6 +26,7 @@ export interface QueryContext {
   readonly compileSubquery: CompileSubquery;
   /** Wall clock in milliseconds, the same all through a query. */
   readonly now: number;
+  readonly distanceFunctions: DistanceFunctions;
   /** Slots given out so far. */
   slots: number;
 }
