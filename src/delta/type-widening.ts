@@ -64,6 +64,12 @@ export function assertKnownTypeChanges(type: DataType): void {
   }
 }
 
+/** For messages: from what to what. */
+function changeText(change: unknown): string {
+  const name = (type: unknown): string => (typeof type === 'string' ? type.slice(0, 100) : 'no type');
+  return isRecord(change) ? `${name(change['fromType'])} to ${name(change['toType'])}` : 'no change at all';
+}
+
 function assertFields(type: StructType): void {
   for (const field of type.fields) {
     const changes = field.metadata['delta.typeChanges'];
@@ -72,7 +78,7 @@ function assertFields(type: StructType): void {
       const to = isRecord(change) ? typeOf(change['toType']) : undefined;
       if (from === undefined || to === undefined || !isWidening(from, to)) {
         throw new SyncError('unsupportedFeature', {
-          problem: `The column ${JSON.stringify(field.name)} records a type change that this reader does not know.`,
+          problem: `The column ${JSON.stringify(field.name)} records a type change that this reader does not know: ${changeText(change)}.`,
           remedy: 'Rewrite the column with the engine that writes the table.',
         });
       }

@@ -197,7 +197,12 @@ describe('type changes of the schema', () => {
     await write(changes);
     await expect(tableRows(table.store)).rejects.toMatchObject({
       code: 'unsupportedFeature',
-      message: expect.stringContaining('"id"'),
+      message: expect.stringContaining('"id" records a type change'),
     });
+  });
+
+  it('are named when they are refused', async () => {
+    await write([{ fromType: 'long', toType: 'integer' }]);
+    await expect(tableRows(table.store)).rejects.toThrow('long to integer');
   });
 });
