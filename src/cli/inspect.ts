@@ -5,7 +5,7 @@ import type { Snapshot, SnapshotTotals } from '../delta/snapshot.ts';
 import { stringifyJson } from '../shared/json.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command, TextWriter } from './command.ts';
-import { lineSafe, schemaJson, timestampText } from './row-text.ts';
+import { lineSafe, printable, schemaJson, timestampText } from './row-text.ts';
 import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos inspect TABLE [--version V | --timestamp T] [--files] [--json]
@@ -81,7 +81,7 @@ async function writeText({ snapshot, totals, feed, files }: Description, out: Te
     ),
     ...(files === undefined ? [] : ['data files', ...files.map((path) => `  ${path}`)]),
   ];
-  await out.write(`${lines.join('\n')}\n`);
+  await out.write(`${lines.map(printable).join('\n')}\n`);
 }
 
 async function livePaths(snapshot: Snapshot, signal: AbortSignal): Promise<readonly string[]> {

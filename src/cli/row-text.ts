@@ -74,13 +74,24 @@ export function rowEncoder(fields: readonly StructField[]): (row: Row) => string
 }
 
 const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+// oxlint-disable-next-line no-control-regex -- control characters are what is to be escaped
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
 
 /**
  * JSON lines in which no text holds what some readers take for the end of a line (Node's readline, Python's splitlines):
  * the Unicode line ends that JSON leaves as they are become escapes.
  */
 export function lineSafe(text: string): string {
-  return text.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(LINE_ENDS, escaped);
+}
+
+/** A line for people: names from a table cannot end it or control their terminal. */
+export function printable(line: string): string {
+  return line.replace(CONTROLS, escaped);
 }
 
 /** A type as `inspect --json` shows it: a name, or `{struct: [[name, type]…]}`, `{array: type}`, `{map: [key, value]}`. */

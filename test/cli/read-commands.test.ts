@@ -197,7 +197,9 @@ describe('inspect', () => {
       files: ['a.parquet'],
     });
     expect(Object.entries(seen?.['txns'] as object)).toEqual([['__proto__', 3]]);
-    expect((await run('inspect')).out).toContain('\nchange data feed   versions 0 to 1\n');
+    const text = (await run('inspect')).out;
+    expect(text).toContain('\nchange data feed   versions 0 to 1\n');
+    expect(text).toContain('table              a\\u2028b\\u2029c\\u0085d\\u000a"\\\\u0000é😈 handmade\n');
   });
 
   it('does not fail on old commits that the version does not need', async () => {
