@@ -13,6 +13,7 @@ import { EventDelivery } from '../../src/local/launcher/event-delivery.ts';
 import { folderEvent, subscribersOf } from '../../src/local/launcher/event-subscriptions.ts';
 import type { LocalAzure, startLocalAzure as StartLocalAzure } from '../../src/local/launcher/local-azure.ts';
 import { newestCommit } from '../../src/local/launcher/log-folder.ts';
+import type { FunctionsAddress } from '../../src/local/launcher/services.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { LocalTable, type LogEvent } from './local-table.ts';
 import { gone, servicePids } from './local-run.ts';
@@ -119,7 +120,7 @@ export class LocalAzureTables {
     return started;
   }
 
-  get functions(): { readonly url: string; readonly masterKey: string } {
+  get functions(): FunctionsAddress {
     return this.#azure.addresses.functions;
   }
 

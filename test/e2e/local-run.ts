@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { CosmosClient } from '@azure/cosmos';
 import { processStarted } from '../../src/local/launcher/process-identity.ts';
 
-const MAIN = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
+/** The compiled command. */
+export const MAIN = fileURLToPath(new URL('../../build/cli/main.js', import.meta.url));
 
 /** One line of `--json`. */
 export type JsonEvent = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -77,7 +78,7 @@ export class LocalRun {
     return this.#found(() => this.out.find((line) => line.includes(text)), JSON.stringify(text));
   }
 
-  signal(name: 'SIGINT' | 'SIGKILL'): void {
+  signal(name: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'SIGKILL'): void {
     this.#child.kill(name);
   }
 

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Container } from '@azure/cosmos';
 import { expect } from 'vitest';
+import type { FunctionsAddress } from '../../src/local/launcher/services.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import type { TableStatus } from '../../src/sync/administration.ts';
 import type { LedgerEntry } from '../../src/sync/state-store.ts';
@@ -24,7 +25,7 @@ export interface LogEvent {
 }
 
 export interface LocalTablePorts {
-  readonly functions: { readonly url: string; readonly masterKey: string };
+  readonly functions: FunctionsAddress;
   readonly container: Container;
   readonly events: () => readonly LogEvent[];
   /** Sends the event of the newest commit. */
@@ -80,18 +81,24 @@ export class LocalTable {
     return this.reached();
   }
 
-  /** Waits until the container has the newest commit and nothing is under way. */
+  /** Waits until the container has the newest commit and the run has ended. */
   async reached(version = this.writer.version): Promise<Status> {
-    return this.until(
+    return this.settled(
       `version ${version}`,
       ({ checkpoint, phase, request }) => checkpoint?.version === version && phase === 'idle' && request === null,
     );
   }
 
-  /** Tells the app about the newest commit, and waits until its epoch is held with this code. */
+  /**
+   * Tells the app about the newest commit, and waits until the epoch to it is held with this code and the run has ended:
+   * while it lasts it may plan again.
+   */
   async isHeld(code: string): Promise<NonNullable<Status['held']>> {
     await this.#ports.announce();
-    const { held } = await this.until(`held ${code}`, (status) => status.held?.code === code);
+    const { held } = await this.settled(
+      `held ${code}`,
+      ({ held, current }) => held?.code === code && current?.to === this.writer.version,
+    );
     expect(held?.reason).not.toBe('');
     expect(held?.remedy).not.toBe('');
     await this.logged('epochHeld', { code });
@@ -107,6 +114,21 @@ export class LocalTable {
         .find((each) => each.event === event && Object.entries(fields).every(([name, value]) => each[name] === value));
     await this.#poll(`${event} ${JSON.stringify(fields)}`, async () => found() !== undefined);
     return found() as LogEvent;
+  }
+
+  /** Waits until this is so while no run is under way. */
+  async settled(what: string, test: (status: Status) => boolean): Promise<Status> {
+    let status = await this.status();
+    await this.#poll(
+      what,
+      async () => {
+        if (!test(await this.status()) || (await this.#isRunning())) return false;
+        status = await this.status();
+        return test(status);
+      },
+      () => status,
+    );
+    return status;
   }
 
   async until(what: string, test: (status: Status) => boolean): Promise<Status> {
@@ -152,6 +174,16 @@ export class LocalTable {
         Object.fromEntries(Object.entries(item).filter(([name]) => !/^_(rid|self|etag|ts|attachments)$/.test(name))),
       ),
     );
+  }
+
+  /** Whether the orchestration of the table is under way, by the Durable HTTP API. */
+  async #isRunning(): Promise<boolean> {
+    const { url, systemKeys } = this.#ports.functions;
+    const code = systemKeys['durabletask_extension'] ?? '';
+    const response = await fetch(`${url}/runtime/webhooks/durabletask/instances/sync-${this.id}?code=${code}`);
+    if (response.status === 404) return false;
+    const { runtimeStatus } = (await response.json()) as { readonly runtimeStatus: string };
+    return !['Completed', 'Failed', 'Terminated'].includes(runtimeStatus);
   }
 
   async #call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {

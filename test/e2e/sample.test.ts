@@ -45,8 +45,9 @@ describe('npm start without arguments', () => {
     run.signal('SIGINT');
     expect(await run.exit).toBe(0);
     expect(run.err).toEqual([]);
+    expect(run.out.at(-1)).toBe('Everything is stopped.');
     await gone(pids);
-    expect(existsSync(join(data, 'launcher.lock'))).toBe(false);
+    for (const name of ['launcher.lock', 'ready.json']) expect(existsSync(join(data, name))).toBe(false);
   });
 
   test('--json: events with addresses by which container and status can be read', async () => {
@@ -78,15 +79,19 @@ describe('npm start without arguments', () => {
     expect(run.events().at(-1)).toMatchObject({ event: 'synced', version: LAST_VERSION, documents: 2 });
   });
 
-  test('Ctrl-C in the middle of the story stops everything', async () => {
-    const data = join(folder, 'data');
-    run = new LocalRun(['--json', '--data', data]);
-    await run.event(({ event, to }) => event === 'epoch' && to === 1);
-    const pids = await servicePids(data);
-    run.signal('SIGINT');
-    expect(await run.exit).toBe(0);
-    await gone(pids);
-  });
+  // Ctrl-C, a service manager, a terminal that is closed.
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s in the middle of the story stops everything',
+    async (signal) => {
+      const data = join(folder, 'data');
+      run = new LocalRun(['--json', '--data', data]);
+      await run.event(({ event, to }) => event === 'epoch' && to === 1);
+      const pids = await servicePids(data);
+      run.signal(signal);
+      expect(await run.exit).toBe(0);
+      await gone(pids);
+    },
+  );
 
   test('Ctrl-C while services start stops everything', async () => {
     const data = join(folder, 'data');

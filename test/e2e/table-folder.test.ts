@@ -1,4 +1,5 @@
 import { chmod, cp, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DeltaWriter } from '../support/delta-writer.ts';
 import { primitives } from '../support/writer-columns.ts';
-import { gone, LocalRun, servicePids, targetDocuments } from './local-run.ts';
+import { gone, LocalRun, MAIN, servicePids, targetDocuments } from './local-run.ts';
 
 // A safety net only: several processes start in each test, on machines that may be busy.
 vi.setConfig({ testTimeout: 300_000 });
@@ -88,6 +89,28 @@ describe('npm start -- --table', () => {
     await run.event(({ event, version }) => event === 'synced' && version === writer.version);
     expect(await targetDocuments(ready)).toEqual(documentsOf(writer));
   });
+
+  test('a person sees what is held and by which plan, and lets it go on with a command that is told the folder', async () => {
+    const writer = await partsTable(20);
+    run = new LocalRun(['--table', table, '--key', 'sku', '--data', data]);
+    await run.line('Watching for further commits');
+    expect(run.out.join('\n')).toContain('parts is equal to version 1: 20 documents');
+    expect(run.out.join('\n')).toContain(`npm run cli -- verify --local ${data}`);
+    await writer.delete((row) => row['stock'] !== 0);
+    const told = await run.line('error tooManyDeletes');
+    const plan = /\(plan (\S+)\)/.exec(told)?.[1] ?? 'none';
+    expect(await runCommandIn(data, 'approve', '--table', 'parts', '--plan', plan)).toBe(0);
+    await run.line('parts is equal to version 2: 1 document,');
+    run.signal('SIGINT');
+    expect(await run.exit).toBe(0);
+  });
+
+  async function runCommandIn(data: string, name: string, ...argv: readonly string[]): Promise<number> {
+    const child = spawn(process.execPath, [MAIN, name, '--local', data, ...argv], { stdio: 'ignore' });
+    return new Promise((resolve) => {
+      child.once('close', (code) => resolve(code ?? -1));
+    });
+  }
 
   async function documentsAppear(ready: Parameters<typeof targetDocuments>[0]): Promise<void> {
     while ((await targetDocuments(ready)).length === 0) {
