@@ -72,7 +72,22 @@ describe('over several partitions, a query whose results must be merged', () => 
     const groups = await rows('SELECT c.team, MAX(c.none) AS none FROM c GROUP BY c.team');
     expect(groups).toHaveLength(3);
     for (const group of groups) expect(Object.keys(group as object)).toContain('none');
+    expect(await rows('SELECT VALUE COUNTIF(c.n > 20) FROM c')).toEqual([9]);
     expect(await rows('SELECT DISTINCT c.team FROM c ORDER BY c.team')).toEqual([0, 1, 2].map((team) => ({ team })));
+  });
+
+  it('may read the results of another query', async () => {
+    const rows = async (query: string): Promise<unknown[]> =>
+      (await container.items.query(query).fetchAll()).resources as unknown[];
+    expect(await rows('SELECT VALUE COUNT(1) FROM (SELECT DISTINCT c.team FROM c)')).toEqual([3]);
+    expect(await rows('SELECT VALUE SUM(s.n) FROM (SELECT c.n FROM c WHERE c.n < 4) AS s')).toEqual([6]);
+    expect(
+      await rows('SELECT VALUE s.n * t FROM (SELECT c.n, [1, 2] AS ts FROM c WHERE c.n = 5) s JOIN t IN s.ts'),
+    ).toEqual([5, 10]);
+    expect(await rows('SELECT VALUE s FROM (SELECT TOP 2 VALUE c.n FROM c ORDER BY c.n DESC) s')).toEqual([29, 28]);
+    expect(await rows('SELECT VALUE MAX(s.n) FROM (SELECT c.team, COUNT(1) AS n FROM c GROUP BY c.team) s')).toEqual([
+      10,
+    ]);
   });
 
   it('is refused as a plan when no plan gives its results', async () => {

@@ -17,6 +17,16 @@ function count(): Accumulator {
   };
 }
 
+function countIf(): Accumulator {
+  let rows = 0;
+  return {
+    add(value) {
+      if (value === true) rows++;
+    },
+    result: () => rows,
+  };
+}
+
 /** SUM and AVG: undefined values do not count, any other that is no number makes the result undefined. */
 function sum(finish: (total: number, rows: number) => Value): Accumulator {
   let total = 0;
@@ -66,6 +76,7 @@ function list(distinct: boolean): Accumulator {
 
 const AGGREGATES: ReadonlyMap<string, () => Accumulator> = new Map([
   ['COUNT', count],
+  ['COUNTIF', countIf],
   ['SUM', () => sum((total) => total)],
   ['AVG', () => sum((total, rows) => (rows === 0 ? undefined : total / rows))],
   ['MIN', () => extreme(-1)],

@@ -1,5 +1,4 @@
 /** Turns a parsed query into a plan that runs over documents. */
-import type { JsonMap } from '../json.ts';
 import { compileExpression } from './expression-compiler.ts';
 import { checkGrouping } from './grouping.ts';
 import { queryError } from './query-error.ts';
@@ -28,9 +27,9 @@ export interface CompiledQuery {
    * Results of one document, when each stands for itself; undefined for a query whose results depend on all documents
    * (aggregates, order, DISTINCT, TOP, OFFSET).
    */
-  readonly each: ((document: JsonMap) => readonly Value[]) | undefined;
+  readonly each: ((document: Value) => readonly Value[]) | undefined;
   /** Results of all documents. */
-  all(documents: Iterable<JsonMap>): readonly Value[];
+  all(documents: Iterable<Value>): readonly Value[];
 }
 
 /** Compiles for these parameters; `now` is the wall clock in milliseconds. */
@@ -40,6 +39,13 @@ export function compileQuery(
   now: number,
   distanceFunctions: DistanceFunctions = new Map(),
 ): CompiledQuery {
+  const [root, ...joins] = query.sources;
+  if (root?.from.kind === 'query') {
+    const from = { kind: 'path', path: { kind: 'identifier', name: root.alias ?? '(results)' } } as const;
+    const outer: Query = { ...query, sources: [{ kind: 'bind', from, alias: root.alias }, ...joins] };
+    const compile = (one: Query): CompiledQuery => compileQuery(one, parameters, now, distanceFunctions);
+    return compileOver(compile(root.from.query), compile(outer));
+  }
   const context: QueryContext = { parameters, compileSubquery, now, distanceFunctions, slots: 0 };
   const scope = new Scope(context);
   const rootSlot = context.slots++;
@@ -85,6 +91,20 @@ export function compileQuery(
       );
       return values;
     },
+  };
+}
+
+/** A query over the results of another one, which reads the container. */
+function compileOver(inner: CompiledQuery, outer: CompiledQuery): CompiledQuery {
+  const { each: innerEach } = inner;
+  const { each: outerEach } = outer;
+  return {
+    ...inner,
+    each:
+      innerEach === undefined || outerEach === undefined
+        ? undefined
+        : (document) => innerEach(document).flatMap((result) => outerEach(result)),
+    all: (documents) => outer.all(inner.all(documents)),
   };
 }
 

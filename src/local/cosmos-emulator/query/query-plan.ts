@@ -16,6 +16,7 @@ const FILTER = '{documentdb-formattableorderbyquery-filter}';
 /** What SDKs call the aggregates. */
 const AGGREGATES: Readonly<Record<string, string>> = {
   COUNT: 'Count',
+  COUNTIF: 'CountIf',
   SUM: 'Sum',
   AVG: 'Average',
   MIN: 'Min',
