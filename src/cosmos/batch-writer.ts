@@ -20,6 +20,7 @@ import type { CosmosAccount } from './cosmos-account.ts';
 import { DocumentScan } from './document-scan.ts';
 import { OperationCosts } from './operation-cost.ts';
 import { PartitionMap } from './partition-map.ts';
+import { refusalText } from './row-refusal.ts';
 import type { RuLimiter } from './ru-limiter.ts';
 import { deliveryError } from './service-answer.ts';
 import { SharedTask } from './shared-task.ts';
@@ -169,6 +170,7 @@ class BatchWriter implements CosmosDocumentWriter {
 }
 
 function outcome(item: BatchItem<Operation>): Outcome {
+  const { reason } = item;
   if (item.status === undefined) throw new SyncError('internal', { problem: 'An operation ended without a status.' });
   return {
     operation: item.operation,
@@ -178,7 +180,7 @@ function outcome(item: BatchItem<Operation>): Outcome {
     ambiguous: item.ambiguous,
     requestUnits: item.requestUnits,
     attempts: item.attempts,
-    ...(item.reason === undefined ? {} : { reason: item.reason }),
+    ...(reason === undefined ? {} : { reason: item.status === 'rejected' ? refusalText(reason) : reason }),
   };
 }
 

@@ -123,7 +123,10 @@ export function openRuBudget(options: RuBudgetOptions): RuBudget {
 function checkedBudget(ruPerSecond: number): number {
   const hundredths = toHundredths(ruPerSecond);
   if (hundredths > 0) return hundredths;
-  throw new SyncError('budgetInvalid', { problem: `A budget of ${ruPerSecond} RU/s is not a positive number.` });
+  throw new SyncError('budgetInvalid', {
+    problem: `A budget of ${ruPerSecond} RU/s cannot be spent.`,
+    reason: 'It must be at least 0.01 RU/s.',
+  });
 }
 
 async function awaitHolderEnd(store: LeaseStore, clock: Clock, holderId: string, signal: AbortSignal): Promise<void> {

@@ -34,11 +34,15 @@ export async function budgetRuPerSecond(
   if ((share === undefined) === (ruPerSecond === undefined)) {
     throw new SyncError('budgetInvalid', {
       problem: share === undefined ? 'The budget states no figure.' : 'The budget states both share and ruPerSecond.',
+      reason: 'Exactly one of them tells what may be spent.',
     });
   }
   if (ruPerSecond !== undefined) return positive(ruPerSecond, 'ruPerSecond');
   if (share === undefined || !(share > 0 && share <= 1)) {
-    throw new SyncError('budgetInvalid', { problem: `The share ${share} of the budget is not above 0 and at most 1.` });
+    throw new SyncError('budgetInvalid', {
+      problem: `The share ${share} of the budget is not above 0 and at most 1.`,
+      reason: "A share is a part of the container's RU/s: 0.3 is 30 %.",
+    });
   }
   if (containerRuPerSecond !== undefined) return share * positive(containerRuPerSecond, 'containerRuPerSecond');
   const known = await source?.read(signal);
@@ -97,5 +101,8 @@ function offerRu({ resource }: OfferResponse): number | undefined {
 
 function positive(figure: number, name: string): number {
   if (Number.isFinite(figure) && figure > 0) return figure;
-  throw new SyncError('budgetInvalid', { problem: `The ${name} of the budget, ${figure}, is not a positive number.` });
+  throw new SyncError('budgetInvalid', {
+    problem: `The ${name} of the budget, ${figure}, is not a positive number.`,
+    reason: 'It is the number of RU that may be spent in a second.',
+  });
 }

@@ -1,7 +1,7 @@
 /**
  * The batch writer beside the SDK's own ways to write, each in a process of its own against an emulator in another:
  * documents per second of client CPU at 1 KB, memory, and what becomes of a budget that the service enforces.
- * Run: node test/bench/writer.ts [--part speed|budget]
+ * Run: node test/bench/writer.ts [--part speed|budget|memory]
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,16 +13,13 @@ import { openCosmosAccount } from '../../src/cosmos/cosmos-account.ts';
 import { cosmosLeaseStore } from '../../src/cosmos/lease/cosmos-lease-store.ts';
 import { openRuBudget } from '../../src/cosmos/ru-lease.ts';
 import { unlimited, type RuLimiter } from '../../src/cosmos/ru-limiter.ts';
-import type { JsonObject } from '../../src/documents/document.ts';
-import { effectivePartitionKey } from '../../src/documents/effective-partition-key.ts';
 import { startCosmosEmulator, type SecondCount } from '../../src/local/cosmos-emulator/emulator.ts';
 import type { Operation } from '../../src/sync/document-writer.ts';
+import { documentOf, operations } from '../support/bench-documents.ts';
 
 const DATABASE = 'bench';
 const CONTAINER = 'documents';
-const KEYS = 20_000;
 const WARM_UP = 5_000;
-const FILLER = 'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor '.repeat(10);
 /** RU/s of the container in the second part, all of it the writer's budget. */
 const BUDGET = 12_000;
 const BUDGET_SECONDS = 30;
@@ -35,34 +32,6 @@ interface Figures {
   readonly cpuSeconds: number;
   readonly rssStartMb: number;
   readonly rssMb: number;
-}
-
-/** 1 KB of JSON. */
-function documentOf(number: number): JsonObject & { readonly id: string; readonly pk: string } {
-  return {
-    id: `order-${number}`,
-    pk: `customer-${number % KEYS}`,
-    amount: number * 1.37,
-    status: number % 3 === 0 ? 'closed' : 'open',
-    active: number % 2 === 0,
-    updated: '2026-05-18T01:02:03.004Z',
-    tags: ['a', 'b', `c${number % 10}`],
-    address: { street: `Some street ${number % 1000}`, city: 'Berlin' },
-    text: FILLER.slice(number % 50, (number % 50) + 760),
-  };
-}
-
-async function* operations(from: number, count: number): AsyncGenerator<readonly Operation[], void, undefined> {
-  for (let at = from; at < from + count; at += 1_000) {
-    const page: Operation[] = [];
-    for (let number = at; number < Math.min(at + 1_000, from + count); number++) {
-      const document = documentOf(number);
-      const partitionKey = [document.pk];
-      const epk = effectivePartitionKey(partitionKey, { kind: 'Hash', version: 2 });
-      page.push({ kind: 'upsert', identity: { id: document.id, partitionKey, epk }, document });
-    }
-    yield page;
-  }
 }
 
 type Write = (from: number, count: number) => Promise<void>;
@@ -183,6 +152,23 @@ async function measure(mode: string, endpoint: string, key: string, documents: n
   };
 }
 
+interface MemoryFigures {
+  readonly rssMb: number;
+  readonly heapMb: number;
+  readonly bufferMb: number;
+}
+
+async function measureMemory(endpoint: string, key: string, documents: number): Promise<readonly MemoryFigures[]> {
+  const write = await writerMode(endpoint, key, unlimited);
+  const held: MemoryFigures[] = [];
+  for (let tenth = 0; tenth < 10; tenth++) {
+    await write(0, documents / 10);
+    const { rss, heapUsed, external } = process.memoryUsage();
+    held.push({ rssMb: rss / 1e6, heapMb: heapUsed / 1e6, bufferMb: external / 1e6 });
+  }
+  return held;
+}
+
 // ----------------------------------------------------------------------------------------------- the processes
 
 const { values: args } = parseArgs({
@@ -246,8 +232,10 @@ const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 async function main(): Promise<void> {
   const service = await spawn(['--role', 'service']);
   const { endpoint, key } = service.first as Served;
-  if (args.part !== 'budget') await speedPart(endpoint, key);
-  if (args.part !== 'speed') await budgetPart(service.ask, endpoint, key);
+  const runs = (part: string): boolean => args.part === undefined || args.part === part;
+  if (runs('speed')) await speedPart(endpoint, key);
+  if (runs('memory')) await memoryPart(endpoint, key);
+  if (runs('budget')) await budgetPart(service.ask, endpoint, key);
   service.end();
 }
 
@@ -272,6 +260,28 @@ async function speedPart(endpoint: string, key: string): Promise<void> {
   for (const [mode, rate] of rates) {
     if (mode !== 'batch writer') print(`documents per CPU second, batch writer / ${mode}: ${(own / rate).toFixed(2)}`);
   }
+}
+
+/** Memory of one writer over a run many times as long as its warm-up: what is held at each tenth of it. */
+async function memoryPart(endpoint: string, key: string): Promise<void> {
+  const documents = Number(args.documents ?? 300_000);
+  const child = await spawn([
+    '--role',
+    'memory',
+    '--endpoint',
+    endpoint,
+    '--key',
+    key,
+    '--documents',
+    String(documents),
+  ]);
+  const held = child.first as readonly MemoryFigures[];
+  child.end();
+  const row = (of: (figures: MemoryFigures) => number): string => held.map((one) => Math.round(of(one))).join(' ');
+  print(`\nMemory of the batch writer at each tenth of ${documents} documents, MB`);
+  print(
+    `resident ${row(({ rssMb }) => rssMb)}; heap in use ${row(({ heapMb }) => heapMb)}; buffers ${row(({ bufferMb }) => bufferMb)}`,
+  );
 }
 
 /** The container's RU/s are the budget: what is used of it, and how much is refused. */
@@ -306,6 +316,8 @@ const answer = async (figures: Promise<unknown>): Promise<void> => {
 if (args.role === 'service') await serve();
 else if (args.role === 'lease') await answer(writeUnderLease(args.endpoint ?? '', args.key ?? ''));
 else if (args.role === 'execute') await answer(executeUnderThrottle(args.endpoint ?? '', args.key ?? ''));
-else if (args.role === 'client') {
+else if (args.role === 'memory') {
+  await answer(measureMemory(args.endpoint ?? '', args.key ?? '', Number(args.documents)));
+} else if (args.role === 'client') {
   await answer(measure(args.mode ?? '', args.endpoint ?? '', args.key ?? '', Number(args.documents)));
 } else await main();

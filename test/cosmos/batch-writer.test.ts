@@ -125,7 +125,9 @@ describe('operations end by kind', () => {
       [upsert('new', 'c', { sku: 1 }), upsert('taken', 'c', { sku: 9 })],
       [{ kind: 'delete', identity: identityOf('old', 'c') }],
     ]);
-    const ends = outcomes.map(({ operation, status, reason }) => `${operation.identity.id} ${status} ${reason ?? ''}`);
+    const ends = outcomes.map(
+      ({ operation, status, reason }) => `${operation.identity.id} ${status} ${reason?.split(':')[0] ?? ''}`,
+    );
     expect(ends.toSorted()).toEqual(['new applied ', 'old applied ', 'taken rejected uniqueKey']);
   });
 

@@ -58,7 +58,8 @@ describe('rows at fault', () => {
     const outcomes = await writeAll(await writer(), [[upsert('before', 'c'), bad, upsert('after', 'c')]]);
     expect(outcomes.find(({ operation }) => operation === bad)).toMatchObject({
       status: 'rejected',
-      reason,
+      // The code, then what is wrong and what to do.
+      reason: expect.stringMatching(new RegExp(`^${reason}: [A-Z][^.]+\\. [A-Z].*\\.$`)) as string,
       attempts: 0,
     });
     expect(tally(outcomes)).toEqual({ applied: 2, rejected: 1 });
@@ -82,7 +83,7 @@ describe('rows at fault', () => {
       expect(tally(outcomes)).toEqual({ applied: 299, rejected: 1 });
       expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
         operation: { identity: { id: 'poison' } },
-        reason: 'badRequest',
+        reason: expect.stringMatching(/^badRequest: /) as string,
         statusCode: 400,
       });
       expect(service.requests()).toBeLessThan(30);
