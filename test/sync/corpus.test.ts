@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(names.length === 0)('tables of other writers, synchronised', () => {
-  it.each(names)('%s: version by version, in one step, and without its feed', { timeout: 120_000 }, async (name) => {
+  it.each(names)('%s: version by version, in one step, and without its feed', { timeout: 300_000 }, async (name) => {
     const source = `${CORPUS}/tables/${name}`;
     const store = new FolderLogStore(source);
     const head = await loadSnapshot(store, { kind: 'latest' });
