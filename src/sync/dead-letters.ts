@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
+import { SyncError } from '../shared/errors.ts';
 import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../documents/document.ts';
 
 export interface DeadLetter {
@@ -94,7 +95,17 @@ export async function* readDeadLetters(
   signal?: AbortSignal,
 ): AsyncGenerator<DeadLetter> {
   for await (const name of store.list(deadLetterFolder(target), signal)) {
-    const text = new TextDecoder().decode(await store.read(name, undefined, signal));
+    const text = await textOf(store, name, signal);
     for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as DeadLetter;
+  }
+}
+
+/** Nothing for letters that an epoch has answered, and removed, since they were listed. */
+async function textOf(store: PlanStore, name: string, signal: AbortSignal | undefined): Promise<string> {
+  try {
+    return new TextDecoder().decode(await store.read(name, undefined, signal));
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'storageNotFound') return '';
+    throw error;
   }
 }

@@ -22,6 +22,7 @@ import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
 import type { Hold } from './hold.ts';
 import { dirtyStart, type SyncState } from './state.ts';
+import { startVersion } from './start-version.ts';
 import { sourceIsGone } from './source-failure.ts';
 import { atSlot, type SyncDependencies, type SyncTarget } from './sync-target.ts';
 import { configurationHash, contextName, readContext, writeContext, type TableContext } from './table-context.ts';
@@ -98,7 +99,8 @@ class EpochDrafter {
     const { writer } = atSlot(this.#target, working);
     const info = await writer.describe(this.#signal);
     const recreated = await this.#isRecreated();
-    const start = state.checkpoint === null ? await this.#startVersion() : null;
+    const start =
+      state.checkpoint === null ? await startVersion(this.#target.source, table.start, newest, this.#signal) : null;
     const from = dirtyStart(state) ?? (start === null ? null : start - 1);
     const commitsAvailable = from !== null && hasCommits(this.#log, from, newest);
     const readable = commitsAvailable && !recreated && info.rid === (state.checkpoint?.containerRid ?? info.rid);
@@ -233,19 +235,6 @@ class EpochDrafter {
     if (verdict !== 'unsure') return verdict === 'recreated';
     const { bytes } = await this.#target.source.read(commitPath(checkpoint.version), this.#signal);
     return createHash('sha256').update(bytes).digest('hex') !== checkpoint.commitHash;
-  }
-
-  async #startVersion(): Promise<number | null> {
-    const { start } = this.#target.configuration;
-    if (start === 'snapshot') return null;
-    if ('version' in start) return start.version;
-    const at = await loadSnapshot(
-      this.#target.source,
-      { kind: 'timestamp', timestamp: Date.parse(start.timestamp) },
-      this.#signal,
-    );
-    // Inclusive, as Spark's startingTimestamp: the first commit at or after the time.
-    return at.timestamp === Date.parse(start.timestamp) ? at.version : at.version + 1;
   }
 
   #readSnapshot(version: number): Promise<Head> {

@@ -274,9 +274,9 @@ describe.concurrent('settings of a table', () => {
     await table.arrives();
     const [letter, ...others] = await table.deadLetters();
     expect(others).toEqual([]);
-    const { reason, path, ...rest } = letter ?? {};
+    const { reason, path, key, ...rest } = letter ?? {};
     expect(rest).toEqual({ code: 'notFinite', version: 1, row: 1, column: 'price', ...kept });
-    expect([typeof reason, typeof path]).toEqual(['string', 'string']);
+    expect([typeof reason, typeof path, typeof key]).toEqual(['string', 'string', 'string']);
     // Listed alike on the command line; once the row is repaired, asking again brings it.
     const listed = await azure.remote('dead-letters', '--table', id);
     expect(JSON.parse(listed.out)).toEqual(letter);
@@ -286,6 +286,8 @@ describe.concurrent('settings of a table', () => {
       { id: 'a', price: 1 },
       { id: 'n', price: 2 },
     ]);
+    await table.act('replay');
+    await becomes(() => table.deadLetters(), []);
   });
 
   test('discriminator: two tables in one container leave each other alone', async () => {
