@@ -19,7 +19,7 @@ import { addTotals, refusalOf, totalsOf } from './epoch-refusal.ts';
 import { enterStage } from './state.ts';
 import { streamSnapshot } from './streamed-chunk.ts';
 import type { SyncDependencies } from './sync-target.ts';
-import { writeDecisions, type DecisionBatch, type StreamResult } from './write-stream.ts';
+import { batchSizes, writeDecisions, type DecisionBatch, type StreamResult } from './write-stream.ts';
 
 /** Runs once. */
 export class ApplySlice {
@@ -139,7 +139,7 @@ export class ApplySlice {
       this.#plan,
       this.#input,
       this.#account,
-      () => this.#mayHand(),
+      { mayHand: () => this.#mayHand(), batchDecisions: this.#deps.sizes.batchDecisions },
       signal,
     );
     const result = await this.#writeBatches(batches.batches);
@@ -168,13 +168,15 @@ export class ApplySlice {
   }
 
   async *#batchesOf(pass: CollectedPass, { after }: PassCursor, exhausted: () => void): AsyncGenerator<DecisionBatch> {
-    const { batchDecisions } = this.#deps.sizes;
+    const sizes = batchSizes(this.#deps.sizes.batchDecisions);
     const verdicts = verdictsAfter(pass, after);
     let failed = after === '' ? pass.failed : [];
-    for (let start = 0; start < verdicts.length || failed.length > 0; start += batchDecisions) {
+    let size = 0;
+    for (let start = 0; start < verdicts.length || failed.length > 0; start += size) {
+      size = sizes.next().value;
       // However long it took to collect them, every slice writes something.
       if (this.#signal.aborted || (start > 0 && !this.#hasTime())) return;
-      const slice = verdicts.slice(start, start + batchDecisions);
+      const slice = verdicts.slice(start, start + size);
       const decisions = slice.flatMap((verdict) => (verdict.kind === 'write' ? [verdict.placed] : []));
       const rows = slice.flatMap((verdict) => (verdict.kind === 'failed' ? verdict.rows : []));
       yield { decisions, failed: [...failed, ...rows], cursor: slice.at(-1)?.hash ?? after };

@@ -140,7 +140,8 @@ async function tallyStream(
   signal: AbortSignal,
 ): Promise<void> {
   const account = new OutcomeAccount();
-  const { batches } = streamSnapshot(deps.plans, plan, { chunk, cursor: null }, account, () => true, signal);
+  const pace = { mayHand: () => true, batchDecisions: deps.sizes.batchDecisions };
+  const { batches } = streamSnapshot(deps.plans, plan, { chunk, cursor: null }, account, pace, signal);
   for await (const { decisions, failed } of batches) {
     for (const placed of decisions) tally.add({ kind: 'write', hash: '', placed });
     tally.count('deadLettered', failed.length);

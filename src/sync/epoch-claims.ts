@@ -36,7 +36,8 @@ export class EpochClaims {
       if (state.current?.planId !== failure.planId) return state;
       const gone = sourceIsGone(failure.code) || (state.current.kind === 'cleanup' && failure.code === 'targetMissing');
       if (!gone) return hold(state, failure.planId, this.#failed(failure.message));
-      this.#givenUp = state.current;
+      // In a container that was created again nothing is missing any more.
+      if (failure.code !== 'targetReplaced') this.#givenUp = state.current;
       return giveUp(state, this.#now);
     });
     const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };

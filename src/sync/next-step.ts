@@ -173,7 +173,15 @@ function afterSlices(run: Run, results: readonly SliceResult[]): Run {
       retryable: true,
     };
     const slices = pending.slices + 1;
-    if (result.kind === 'ok') {
+    if (result.kind === 'ok' && result.cursor !== null && result.cursor === pending.cursor) {
+      // Nothing was settled in a whole slice: a service that does not answer fails in its own way.
+      next = { ...next, counts: addCounts(next.counts, result.counts) };
+      if (pending.failures + 1 >= CHUNK_FAILURES) {
+        return end(next, { kind: 'failed', code: 'noProgress', message: noProgress(pending) });
+      }
+      progressed = true;
+      next = requeue(next, { ...pending, slices, failures: pending.failures + 1 });
+    } else if (result.kind === 'ok') {
       progressed = true;
       const output = result.output === true ? [...next.outputs, attemptName(pending)] : next.outputs;
       next = { ...next, counts: addCounts(next.counts, result.counts), outputs: output };
@@ -200,6 +208,10 @@ function afterSlices(run: Run, results: readonly SliceResult[]): Run {
     return wait(next, waitMs, passing ?? { code: 'fenced', message: 'Slices of an older epoch did not end.' });
   if (next.pending.length > 0) return next;
   return { ...next, phase: isLastStage(next) ? 'complete' : 'seal' };
+}
+
+function noProgress({ chunk }: PendingChunk): string {
+  return `Chunk ${chunk} settled nothing in ${CHUNK_FAILURES} slices: the container does not answer, or the budget is too small for a single write.`;
 }
 
 function afterSeal(run: Run, result: SealResult): Run {

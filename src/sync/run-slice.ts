@@ -42,7 +42,9 @@ export async function runSlice(deps: SyncDependencies, input: SliceInput, signal
       message: error.message,
     });
     if (error.code === 'epochStale') return { kind: 'stopped' };
-    return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
+    // Trying the same plan again would fill the new container with half an epoch.
+    const retryable = error.retryable && error.code !== 'targetReplaced';
+    return { kind: 'failed', code: error.code, message: error.message, retryable };
   }
 }
 

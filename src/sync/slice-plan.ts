@@ -1,6 +1,7 @@
 /** What every slice of a plan needs: header, mapping, table layout. Read once per process and plan. */
 import { tableLayout, type TableLayout } from '../delta/file-rows.ts';
 import { compileMapping, type Mapping } from '../documents/mapping.ts';
+import { SyncError } from '../shared/errors.ts';
 import type { TargetInfo } from './document-writer.ts';
 import { readPlan, type PlanHeader } from './plan.ts';
 import type { Slot } from './publication-state.ts';
@@ -17,7 +18,7 @@ export interface SlicePlan {
   readonly info: TargetInfo;
 }
 
-/** Throws `planDamaged`, and what compiling the mapping throws. */
+/** Throws `planDamaged`, `targetReplaced`, and what compiling the mapping throws. */
 export async function loadSlicePlan(
   deps: SyncDependencies,
   tableId: string,
@@ -31,6 +32,13 @@ export async function loadSlicePlan(
     readContext(deps.plans, header.context, signal),
     target.writer.describe(signal),
   ]);
+  // A clean-up has the checkpoint of what is read, not of what it deletes.
+  if (header.kind !== 'cleanup' && info.rid !== header.result.containerRid) {
+    throw new SyncError('targetReplaced', {
+      problem: `The container of ${tableId} was created again while an epoch was under way.`,
+      reason: `Its id at the service was ${header.result.containerRid} and is ${info.rid}.`,
+    });
+  }
   return {
     target,
     header,

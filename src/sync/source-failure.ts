@@ -1,4 +1,4 @@
-/** Failures of a source that reading it otherwise, or from the head, can cure. */
+/** Failures that a new plan can cure: the source is read otherwise or from the head, or the container is another one. */
 import type { ErrorCode } from '../shared/errors.ts';
 
 const GONE: ReadonlySet<string> = new Set<ErrorCode>([
@@ -10,6 +10,7 @@ const GONE: ReadonlySet<string> = new Set<ErrorCode>([
   'storageChanged',
   'changeFeedUnavailable',
   'changeTypeUnknown',
+  'targetReplaced',
 ]);
 
 /** Whether an epoch that failed with this code should be given up and the container compared with the table instead. */

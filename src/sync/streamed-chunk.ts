@@ -9,7 +9,7 @@ import { planFolder, readJson, readPart } from './plan.ts';
 import { readImages, type RowCursor } from './row-images.ts';
 import type { SlicePlan } from './slice-plan.ts';
 import type { DuplicateKey } from './unique-key-pass.ts';
-import type { DecisionBatch, PlacedDecision } from './write-stream.ts';
+import { batchSizes, type DecisionBatch, type PlacedDecision } from './write-stream.ts';
 
 export interface StreamedChunk {
   readonly batches: AsyncIterable<DecisionBatch>;
@@ -17,13 +17,19 @@ export interface StreamedChunk {
   done(): boolean;
 }
 
-/** `mayHand` is asked before every batch; when it says no, the stream ends early and `done` stays false. */
+/** How a stream is handed out. */
+export interface StreamPace {
+  /** Asked before every batch; when it says no, the stream ends early and `done` stays false. */
+  mayHand(): boolean;
+  readonly batchDecisions: number;
+}
+
 export function streamSnapshot(
   plans: PlanStore,
   plan: SlicePlan,
   input: Pick<SliceInput, 'chunk' | 'cursor'>,
   account: OutcomeAccount,
-  mayHand: () => boolean,
+  pace: StreamPace,
   signal: AbortSignal,
 ): StreamedChunk {
   let done = false;
@@ -32,8 +38,9 @@ export function streamSnapshot(
     const sources = await readPart(plans, plan.header, input.chunk, signal);
     const duplicates = await knownDuplicates(plans, plan, signal);
     const start = input.cursor === null ? {} : { start: JSON.parse(input.cursor) as RowCursor };
+    const sizes = batchSizes(pace.batchDecisions);
     for await (const batch of readImages(plan, sources, start, signal)) {
-      if (!mayHand()) return;
+      if (!pace.mayHand()) return;
       account.read(batch.rows);
       const failed: FailedRow[] = [...batch.failed];
       const decisions: PlacedDecision[] = [];
@@ -58,11 +65,36 @@ export function streamSnapshot(
         if (verdict.kind === 'write') decisions.push(verdict.placed);
         else account.skip(1);
       }
-      yield { decisions, failed, cursor: JSON.stringify(batch.next) };
+      for (const piece of pieces(decisions, failed, batch.next, sizes)) {
+        if (!pace.mayHand()) return;
+        yield piece;
+      }
     }
     done = true;
   }
   return { batches: batches(), done: () => done };
+}
+
+/** A batch of rows in pieces with a cursor behind each: rows that failed go with the piece that comes behind them. */
+function* pieces(
+  decisions: readonly PlacedDecision[],
+  failed: readonly FailedRow[],
+  next: RowCursor,
+  sizes: Iterator<number, never>,
+): Generator<DecisionBatch> {
+  let waiting = failed;
+  let start = 0;
+  for (;;) {
+    const end = start + sizes.next().value;
+    const row = decisions[end - 1]?.row.position?.row;
+    if (end >= decisions.length || row === undefined) break;
+    const before = (letter: FailedRow): boolean => letter.position !== null && letter.position.row <= row;
+    const cursor = JSON.stringify({ source: next.source, row: row + 1 });
+    yield { decisions: decisions.slice(start, end), failed: waiting.filter(before), cursor };
+    waiting = waiting.filter((letter) => !before(letter));
+    start = end;
+  }
+  yield { decisions: decisions.slice(start), failed: waiting, cursor: JSON.stringify(next) };
 }
 
 async function knownDuplicates(

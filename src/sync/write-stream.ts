@@ -24,6 +24,14 @@ export interface DecisionBatch {
   readonly cursor: string;
 }
 
+/** Decisions of a slice's first batch: under the smallest budget some are settled before its time is over. */
+const FIRST_BATCH = 10;
+
+/** Sizes of one batch after another: small at first, then twice as many each time. */
+export function* batchSizes(most: number): Generator<number, never> {
+  for (let size = Math.min(FIRST_BATCH, most); ; size = Math.min(2 * size, most)) yield size;
+}
+
 export interface StreamResult {
   /** Behind the last settled batch; null when none was. */
   readonly cursor: string | null;
