@@ -41,7 +41,7 @@ const TAIL_BYTES = 64 * 1024;
 /** A footer grows when it is parsed; this is some 200,000 column chunks. */
 const MAX_FOOTER_BYTES = 64 * 1024 * 1024;
 
-/** Reads the footer with one ranged read, or two when it is long. */
+/** Reads the footer with one ranged read, or two when it is long. A file that fits the first read is never read again. */
 export async function openParquet(source: ByteSource, signal?: AbortSignal): Promise<ParquetFile> {
   const place: FilePlace = { file: source.name };
   const size = source.size;
@@ -49,6 +49,7 @@ export async function openParquet(source: ByteSource, signal?: AbortSignal): Pro
   stopIfAborted(signal);
   let tail = await source.read(Math.max(0, size - TAIL_BYTES), size, signal);
   checkLength(source, tail, Math.min(size, TAIL_BYTES));
+  const opened = tail.length === size ? inMemory(source, tail) : source;
   const footerBytes = footerLength(place, tail, size) + 8;
   if (footerBytes > tail.length) {
     const head = await source.read(size - footerBytes, size - tail.length, signal);
@@ -57,10 +58,21 @@ export async function openParquet(source: ByteSource, signal?: AbortSignal): Pro
   }
   stopIfAborted(signal);
   try {
-    return describeFile(place, source, parseFooter(tail.subarray(tail.length - footerBytes)), size - footerBytes);
+    return describeFile(place, opened, parseFooter(tail.subarray(tail.length - footerBytes)), size - footerBytes);
   } catch (thrown) {
     throw asFault(place, thrown);
   }
+}
+
+function inMemory({ name, size }: ByteSource, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size,
+    async read(start, end, signal) {
+      signal?.throwIfAborted();
+      return bytes.slice(start, end);
+    },
+  };
 }
 
 function footerLength(place: FilePlace, tail: Uint8Array, size: number): number {

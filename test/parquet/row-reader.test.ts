@@ -150,16 +150,17 @@ describe('reading', () => {
   });
 
   it('reads only the wanted row groups, with the physical row indexes of the file', async () => {
-    const source = memorySource(parquetBytes(numbers, numberRows(1000), { rowGroupRows: 100 }));
+    const source = memorySource(parquetBytes(numbers, numberRows(10_000), { rowGroupRows: 1000 }));
     const file = await openParquet(source);
     const groups = file.rowGroups.filter((group) => group.index === 3 || group.index === 7);
     source.reads.length = 0;
     const firsts: number[] = [];
-    for await (const batch of readRowBatches(file, { columns: numbers, rowGroups: [7, 3] })) {
+    for await (const batch of readRowBatches(file, { columns: numbers, rowGroups: [7, 3], batchRows: 1000 })) {
       firsts.push(batch.firstRow);
       expect(batch.rows[0]!['n']).toBe(batch.firstRow);
     }
-    expect(firsts).toEqual([300, 700]);
+    expect(firsts).toEqual([3000, 7000]);
+    expect(source.reads).toHaveLength(2);
     for (const { start, end } of source.reads) {
       expect(groups.some((group) => start >= group.startByte && end <= group.endByte)).toBe(true);
     }
@@ -219,16 +220,22 @@ describe('reading', () => {
     await expect(collect(failing, { columns: numbers })).rejects.toThrow('the disk is gone');
   });
 
+  it('of a small file takes the one read that opened it', async () => {
+    const source = memorySource(parquetBytes(numbers, numberRows(1000), { rowGroupRows: 100 }));
+    expect(await collect(await openParquet(source), { columns: numbers })).toEqual(numberRows(1000));
+    expect(source.reads).toEqual([{ start: 0, end: source.size }]);
+  });
+
   it('gives rows without columns, and constants, without reading a byte', async () => {
-    const source = memorySource(parquetBytes(numbers, numberRows(10)));
+    const source = memorySource(parquetBytes(numbers, numberRows(20_000)));
     const file = await openParquet(source);
     source.reads.length = 0;
     const rows = await collect(file, {
       columns: [field('part', primitive('string'))],
       sourceOf: () => ({ kind: 'constant', value: 'x' }),
     });
-    expect(rows).toStrictEqual(Array.from({ length: 10 }, () => ({ part: 'x' })));
-    expect(await collect(file, { columns: [] })).toHaveLength(10);
+    expect(rows).toStrictEqual(Array.from({ length: 20_000 }, () => ({ part: 'x' })));
+    expect(await collect(file, { columns: [] })).toHaveLength(20_000);
     expect(source.reads).toHaveLength(0);
   });
 });
