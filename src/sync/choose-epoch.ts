@@ -57,7 +57,9 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
       remedy: 'Approve the plan if the new table is the one to publish.',
     });
   }
-  if (state.request?.kind === 'reconcile') return rewrite(from, `asked for by ${state.request.by}`);
+  // In mode patch only the changes tell which documents lost their row: they come first, whatever else is to be done.
+  const first = facts.table.mode === 'patch' && facts.commitsAvailable ? untoldChanges(facts, from) : null;
+  if (state.request?.kind === 'reconcile' && first === null) return rewrite(from, `asked for by ${state.request.by}`);
   if (facts.mappingChange === 'configuration') {
     return held(rewrite(from, 'the mapping changed'), {
       code: 'mappingChanged',
@@ -73,11 +75,10 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     });
   }
   if (facts.mappingChange === 'schemaAccepted') {
-    // In mode patch only the changes tell which documents lost their row; what they do not touch is rewritten afterwards.
-    const first = facts.table.mode === 'patch' && facts.commitsAvailable && head > from && state.dirty === null;
-    return first
-      ? { ...changes(from, 'the schema changed'), thenReconcile: true }
-      : rewrite(from, 'the schema changed');
+    // What the changes do not touch is rewritten afterwards.
+    return first === null
+      ? rewrite(from, 'the schema changed')
+      : { ...first, why: 'the schema changed', thenReconcile: true };
   }
   if (state.dirty !== null) {
     if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
@@ -95,6 +96,13 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     return { ...reconcile(from, `asked for by ${state.request.by}`), kind: 'verify' };
   }
   return { ...changes(from, 'nothing is new'), kind: 'none' };
+}
+
+/** What is not in the container yet, or maybe not; null when there is nothing, or changes cannot tell. */
+function untoldChanges({ state, head }: EpochFacts, from: number): EpochDecision | null {
+  if (state.dirty === null) return head > from ? changes(from, `version ${head} was committed`) : null;
+  if (state.dirty.from === null) return null;
+  return { ...changes(state.dirty.from, 'an epoch was given up'), unconditional: true };
 }
 
 function firstEpoch(facts: EpochFacts): EpochDecision {

@@ -264,6 +264,22 @@ describe('operators', () => {
     expect(await ids(table)).toEqual(['p0', 'p1', 'p2', 'p3', 'p4']);
   });
 
+  test('resync in mode patch first learns from the changes which rows are gone', async () => {
+    const { table, writer } = await tableOf({
+      mode: 'patch',
+      onDelete: 'delete',
+      guards: { maxDeletes: { percent: 100 } },
+    });
+    await writer.insert(rows(4));
+    await table.sync();
+    await writer.delete((each) => each['id'] === 'p1');
+    await administer(table.dependencies, table.id, { kind: 'resync' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toEqual(['p0', 'p2', 'p3']);
+    const kinds = (await table.dependencies.states.history(table.id, 2)).map(({ kind }) => kind);
+    expect(kinds).toEqual(['reconcile', 'changes']);
+  });
+
   test('a second driver is told busy while the first one works', async () => {
     const { table, writer } = await tableOf();
     await writer.insert(rows(2));
