@@ -12,8 +12,16 @@ export interface CampaignReport {
   readonly repeated: number;
 }
 
-/** Milliseconds: a process that stood still for so long gave up requests that were about to be answered. */
+/**
+ * Milliseconds: a process that stood still for so long, in one piece or in many pieces shortly after one another, gave up
+ * requests that were about to be answered.
+ */
 const STALL_MS = 250;
+const TICK_MS = 20;
+/** What was lost counts half after this time. */
+const FADE_MS = 600;
+/** A run that meets a stall each time is no proof of anything: it fails at last. */
+const MOST_TRIES = 25;
 
 /** Notices when this process was not scheduled. */
 class StallWatch {
@@ -22,11 +30,13 @@ class StallWatch {
 
   constructor() {
     let last = performance.now();
+    let lost = 0;
     this.#timer = setInterval(() => {
       const now = performance.now();
-      if (now - last > STALL_MS) this.lastAt = now;
+      lost = lost * 0.5 ** ((now - last) / FADE_MS) + Math.max(0, now - last - 2 * TICK_MS);
+      if (lost > STALL_MS) this.lastAt = now;
       last = now;
-    }, 20);
+    }, TICK_MS);
   }
 
   stop(): void {
@@ -59,7 +69,7 @@ export async function runCampaign(
       total.ends.set(report.ended, (total.ends.get(report.ended) ?? 0) + 1);
     } catch (error) {
       // Time-outs and late requests of a stall are not the writer's doing; a fault of it shows again.
-      if (watch.lastAt >= begin && tries < 5) {
+      if (watch.lastAt >= begin && tries < MOST_TRIES) {
         total.repeated++;
         await run(seed, tries + 1);
         return;

@@ -36,6 +36,12 @@ describe('figures of the RU lease, in virtual time', () => {
     expect(outcome.leaseRuPerSecond).toBeLessThanOrEqual(150);
   });
 
+  it('answers that take 400 ms leave 90 % of the budget usable', async () => {
+    const outcome = await simulate(busy(4, 400));
+    expect(outcome.use(10_000, 40_000)).toBeGreaterThanOrEqual(0.9);
+    expect(outcome.worstSecond).toBeLessThanOrEqual(1.25);
+  });
+
   it('mixed loads use 94 % of the budget', async () => {
     const outcomes = await overSeeds(
       mixed(16, (budget) => ({ kind: 'steady', ruPerSecond: budget * 0.02 })),
@@ -88,6 +94,18 @@ describe('figures of the RU lease, in virtual time', () => {
     expect(median(active)).toBeLessThanOrEqual(2);
     const spent = outcome.workers.map(({ budget }) => budget.held().spent);
     expect(Math.min(...spent)).toBeGreaterThan(0.5 * Math.max(...spent));
+  });
+
+  it('a budget for ten of 64 processes feeds each of them within a minute', async () => {
+    const service = { ruPerSecond: 1320, partitions: 1, foreground: 0, operationRu: 7 };
+    const scenario = { ...QUIET, budget: 400, service, holders: saturated(64), staggerMs: 5000, durationMs: 60_000 };
+    const outcome = await simulate(scenario);
+    expect(violations(outcome)).toEqual([]);
+    expect(outcome.granted).toBeLessThanOrEqual(1 + 1e-9);
+    expect(outcome.use(20_000, 60_000)).toBeGreaterThanOrEqual(0.8);
+    // A turn of 40 RU/s for 5 s, less what it takes to hand it over.
+    const spent = outcome.workers.map(({ budget }) => budget.held().spent);
+    expect(Math.min(...spent)).toBeGreaterThan(100);
   });
 
   it('a budget smaller than one operation a second lets single operations through', async () => {
