@@ -1,4 +1,5 @@
 /** Turns a parsed query into a plan that runs over documents. */
+import { isJsonMap } from '../json.ts';
 import { compileExpression } from './expression-compiler.ts';
 import { checkGrouping } from './grouping.ts';
 import { queryError } from './query-error.ts';
@@ -9,6 +10,9 @@ import { compileSources } from './sources.ts';
 import type { Expression, Query, Selection } from './syntax.ts';
 import type { Value } from './values.ts';
 import { isLikeness, isVectorDistance, type DistanceFunctions } from './vector-distance.ts';
+
+/** Names of the select list in the query of an ordered plan. */
+const PLANNED_NAMES = '_rid,orderByItems,payload';
 
 /** One key of ORDER BY: the property's path, undefined when it is no path into the document. */
 export interface OrderKey {
@@ -147,10 +151,17 @@ function compilePlan(query: Query, scope: Scope, rootSlot: number | undefined): 
     aggregates,
     orderBy: query.orderBy.map((key) => compileOrder(key, scope)),
     project,
-    distinct: query.distinct,
+    distinct: query.distinct ? comparedPart(query.select) : undefined,
     skip: countOf(query.offset, scope, 0),
     take: countOf(query.top ?? query.limit, scope, Number.POSITIVE_INFINITY),
   };
+}
+
+/** All of a result; in the query of an ordered plan not the document, which only says where to go on. */
+function comparedPart(select: Selection): (value: Value) => Value {
+  const names = select.kind === 'list' ? select.items.map((item) => item.name).join() : '';
+  if (names !== PLANNED_NAMES) return (value) => value;
+  return (value) => (isJsonMap(value) ? { ...value, _rid: null } : value);
 }
 
 /** A key of ORDER BY. VectorDistance puts the nearest first, whatever its measure, and what has no distance last. */

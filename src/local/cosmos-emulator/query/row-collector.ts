@@ -12,7 +12,8 @@ export interface RowPlan {
   readonly orderBy: readonly { readonly value: Evaluate; readonly descending: boolean }[];
   /** The result of a row; undefined gives none. */
   readonly project: Evaluate;
-  readonly distinct: boolean;
+  /** What DISTINCT compares of a result; undefined without DISTINCT. */
+  readonly distinct: ((value: Value) => Value) | undefined;
   readonly skip: number;
   readonly take: number;
 }
@@ -37,13 +38,14 @@ export function collectRows(
 }
 
 function limit(plan: RowPlan, emit: Emit): Emit {
-  const seen = plan.distinct ? new Set<string>() : undefined;
+  const { distinct } = plan;
+  const seen = new Set<string>();
   let skip = plan.skip;
   let take = plan.take;
   return (value) => {
     if (value === undefined) return true;
-    if (seen !== undefined) {
-      const text = canonicalText(value);
+    if (distinct !== undefined) {
+      const text = canonicalText(distinct(value));
       if (seen.has(text)) return true;
       seen.add(text);
     }
