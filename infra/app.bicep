@@ -1,7 +1,7 @@
 metadata description = 'Everything of one installation, in one resource group.'
 targetScope = 'resourceGroup'
 
-import { durableBackend, mirror, networkMode } from 'types.bicep'
+import { durableBackend, mirror, networkMode, publication } from 'types.bicep'
 
 @description('Names the installation: part of a hash in every name, and a tag.')
 @minLength(1)
@@ -38,6 +38,9 @@ param mirrors mirror[]
 
 @description('Create the mirrored containers and their databases. False: they exist.')
 param createMirrors bool = true
+
+@description('Container of freshness and pointer documents, created with the mirrored ones; absent: there is none.')
+param freshness publication?
 
 @description('RU/s of the mirrored containers where the app shall not ask Azure for it; 0: it asks.')
 @minValue(0)
@@ -168,6 +171,7 @@ module containers 'modules/cosmos-containers.bicep' = {
     stateContainerName: stateContainerName
     leaseContainerName: leaseContainerName
     mirrors: createMirrors ? mirrors : []
+    freshness: createMirrors ? freshness : null
   }
   dependsOn: [cosmos]
 }
@@ -181,6 +185,7 @@ module cosmosAccess 'modules/cosmos-access.bicep' = {
     stateContainerName: stateContainerName
     leaseContainerName: leaseContainerName
     mirrors: mirrors
+    freshness: freshness
   }
   dependsOn: [containers]
 }

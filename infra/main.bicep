@@ -1,7 +1,7 @@
 metadata description = 'The entry point of azd: a resource group and one installation in it.'
 targetScope = 'subscription'
 
-import { durableBackend, mirror, networkMode } from 'types.bicep'
+import { durableBackend, mirror, networkMode, publication } from 'types.bicep'
 
 @description('Name of the azd environment; names the resource group.')
 @minLength(1)
@@ -40,6 +40,9 @@ param mirrors mirror[]
 
 @description('Create the mirrored containers and their databases.')
 param createMirrors bool = true
+
+@description('Container of freshness and pointer documents, created with the mirrored ones; absent: there is none.')
+param freshness publication?
 
 @description('RU/s of the mirrored containers where the app shall not ask Azure for it; 0: it asks.')
 @minValue(0)
@@ -86,6 +89,7 @@ module app 'app.bicep' = {
     cosmosServerless: cosmosServerless
     mirrors: mirrors
     createMirrors: createMirrors
+    freshness: freshness
     cosmosRuPerSecond: cosmosRuPerSecond
     durable: durable
     network: network

@@ -4,6 +4,7 @@ using 'main.bicep'
 var given = {
   lakeContainers: readEnvironmentVariable('LAKE_CONTAINERS', '')
   mirrors: readEnvironmentVariable('MIRRORS', '')
+  freshness: readEnvironmentVariable('FRESHNESS_CONTAINER', '')
   cosmosServerless: readEnvironmentVariable('COSMOS_SERVERLESS', '')
   createMirrors: readEnvironmentVariable('CREATE_MIRRORS', '')
   cosmosRuPerSecond: readEnvironmentVariable('COSMOS_RU_PER_SECOND', '')
@@ -27,6 +28,10 @@ param cosmosAccountId = readEnvironmentVariable('COSMOS_ACCOUNT_ID', '')
 param cosmosServerless = bool(empty(given.cosmosServerless) ? 'false' : given.cosmosServerless)
 param mirrors = json(empty(given.mirrors) ? '[{"database":"cosmicworks","container":"products"}]' : given.mirrors)
 param createMirrors = bool(empty(given.createMirrors) ? 'true' : given.createMirrors)
+// database/container
+param freshness = empty(given.freshness)
+  ? null
+  : { database: first(split(given.freshness, '/')), container: last(split(given.freshness, '/')) }
 param cosmosRuPerSecond = int(empty(given.cosmosRuPerSecond) ? '0' : given.cosmosRuPerSecond)
 param durable = empty(given.durable) ? 'durableTaskScheduler' : given.durable
 param network = empty(given.network) ? 'public' : given.network

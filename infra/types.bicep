@@ -19,6 +19,18 @@ type mirror = {
 }
 
 @export()
+@description('The container of freshness and pointer documents.')
+type publication = {
+  @minLength(1)
+  @maxLength(255)
+  database: string
+
+  @minLength(1)
+  @maxLength(255)
+  container: string
+}
+
+@export()
 type networkMode = 'public' | 'private'
 
 @export()

@@ -1,6 +1,6 @@
-metadata description = 'What the app may do in Cosmos DB: three data roles, each on the containers that need it, and reading RU/s.'
+metadata description = 'What the app may do in Cosmos DB: four data roles, each on the containers that need it, and reading RU/s.'
 
-import { mirror } from '../types.bicep'
+import { mirror, publication } from '../types.bicep'
 
 param accountName string
 param principalId string
@@ -8,16 +8,18 @@ param stateDatabaseName string
 param stateContainerName string
 param leaseContainerName string
 param mirrors mirror[]
+param freshness publication?
 
 var actions = loadJsonContent('../cosmos-roles.json')
-var roleNames = ['state', 'lease', 'target']
+var roleNames = ['state', 'lease', 'target', 'publication']
 var controlScopes = [
   { role: 0, database: stateDatabaseName, container: stateContainerName }
   { role: 1, database: stateDatabaseName, container: leaseContainerName }
 ]
 var scopes = concat(
   controlScopes,
-  map(mirrors, item => { role: 2, database: item.database, container: item.container })
+  map(mirrors, item => { role: 2, database: item.database, container: item.container }),
+  freshness == null ? [] : [{ role: 3, database: freshness!.database, container: freshness!.container }]
 )
 
 resource account 'Microsoft.DocumentDB/databaseAccounts@2025-04-15' existing = {

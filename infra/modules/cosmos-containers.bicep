@@ -1,6 +1,6 @@
 metadata description = 'State and lease containers, and the mirrored containers where they are to be created.'
 
-import { mirror } from '../types.bicep'
+import { mirror, publication } from '../types.bicep'
 
 param accountName string
 param serverless bool
@@ -11,7 +11,11 @@ param leaseContainerName string
 @description('Mirrored containers to create.')
 param mirrors mirror[]
 
-var databaseNames = union([stateDatabaseName], map(mirrors, item => item.database))
+@description('Container of freshness documents to create.')
+param freshness publication?
+
+var freshnessDatabases = freshness == null ? [] : [freshness!.database]
+var databaseNames = union([stateDatabaseName], map(mirrors, item => item.database), freshnessDatabases)
 var control = [
   { name: stateContainerName, path: '/target', ttl: { defaultTtl: -1 } }
   { name: leaseContainerName, path: '/id', ttl: {} }
@@ -64,6 +68,18 @@ resource mirrorContainers 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/co
     }
   }
 ]
+
+resource freshnessContainer 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@2025-04-15' = if (freshness != null) {
+  parent: databases[indexOf(databaseNames, freshness!.database)]
+  name: freshness!.container
+  properties: {
+    resource: {
+      id: freshness!.container
+      partitionKey: { paths: ['/id'], kind: 'Hash', version: 2 }
+    }
+    options: serverless ? {} : { autoscaleSettings: { maxThroughput: 1000 } }
+  }
+}
 
 output endpoint string = account.properties.documentEndpoint
 output accountId string = account.id

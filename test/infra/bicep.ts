@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
 import { bicepPath } from '../../scripts/get-bicep.ts';
 
 export const infraFolder = fileURLToPath(new URL('../../infra', import.meta.url));
@@ -23,6 +24,9 @@ export const infraFolder = fileURLToPath(new URL('../../infra', import.meta.url)
 export const hasBicep = existsSync(bicepPath);
 if (!hasBicep)
   process.stdout.write('SKIPPED: checks of compiled infra/ need the Bicep compiler: node scripts/get-bicep.ts\n');
+
+// A safety net only: the compiler is a process that starts anew for each question, on machines that may be busy.
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 900_000 });
 
 export interface BicepResult {
   readonly status: number | null;

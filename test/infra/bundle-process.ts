@@ -1,5 +1,6 @@
 /** The built app in a plain child process, as the Node worker of the host loads it, without a host. */
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -39,12 +40,12 @@ const milliseconds = Number(process.hrtime.bigint() - started) / 1e6;
 process.stdout.write(JSON.stringify({ functions, milliseconds }));
 `;
 
-/** Loads the bundle with these settings and nothing else in the environment. */
-export function loadBundle(settings: Readonly<Record<string, string>> = DEPLOYED): LoadedBundle {
+/** Loads the bundle of a package (the project's own, unless told) with these settings and nothing else in the environment. */
+export function loadBundle(settings: Readonly<Record<string, string>> = DEPLOYED, folder: string = root): LoadedBundle {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', LOADER], {
-    cwd: root,
+    cwd: folder,
     encoding: 'utf8',
-    env: { ...settings, BUNDLE: `${root}dist/main.cjs` },
+    env: { ...settings, BUNDLE: join(folder, 'dist', 'main.cjs') },
   });
   if (status !== 0) throw new Error(stderr);
   return { ...(JSON.parse(stdout) as Omit<LoadedBundle, 'stderr'>), stderr };

@@ -155,7 +155,7 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
     const roles = ofType(open, 'Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions');
     expect(
       roles.map(({ properties }) => (properties['permissions'] as { dataActions: string[] }[])[0]?.dataActions),
-    ).toEqual([stated['state'], stated['lease'], stated['target']]);
+    ).toEqual([stated['state'], stated['lease'], stated['target'], stated['publication']]);
     for (const action of Object.values(stated).flat()) expect(action).not.toContain('*');
     const scopes = ofType(open, 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments').map(
       ({ properties }) => /\/dbs\/.*$/.exec(String(properties['scope']))?.[0],
@@ -280,6 +280,18 @@ describe.skipIf(!hasBicep)('what is deployed', () => {
     expect(state?.properties['resource']).toMatchObject({ partitionKey: { paths: ['/target'] }, defaultTtl: -1 });
     expect(leases?.properties['resource']).toMatchObject({ partitionKey: { paths: ['/id'] } });
     expect(leases?.properties['resource']).not.toHaveProperty('defaultTtl');
+  });
+
+  it('the container of freshness documents is created where it is named, with a role of its own', () => {
+    const resources = predict({ freshness: { database: 'shop', container: 'freshness' } });
+    const containers = ofType(resources, 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers');
+    expect(containers.at(-1)?.properties['resource']).toMatchObject({
+      id: 'freshness',
+      partitionKey: { paths: ['/id'] },
+    });
+    const [, , target, publication] = ofType(resources, 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments');
+    expect(publication?.properties['scope']).toMatch(/\/dbs\/shop\/colls\/freshness$/);
+    expect(publication?.properties['roleDefinitionId']).not.toEqual(target?.properties['roleDefinitionId']);
   });
 
   it('a serverless account gets no throughput', () => {
