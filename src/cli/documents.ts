@@ -10,6 +10,7 @@ import { compileMapping, type Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
 import { integerFlag, listFlag, meantName, parseArguments } from './arguments.ts';
 import type { Command, CommandIo } from './command.ts';
+import { lineSafe } from './row-text.ts';
 import { snapshotArgument, VERSION_FLAGS } from './table-arguments.ts';
 
 const USAGE = `delta-cosmos documents TABLE --config FILE [--table ID] [--partition-key /a,/b]
@@ -76,7 +77,7 @@ export const documentsCommand: Command = {
           const why = `${mapped.column === undefined ? '' : `column ${mapped.column}: `}${mapped.code}: ${mapped.reason}`;
           rejections.set(why, (rejections.get(why) ?? 0) + 1);
         }
-        await io.stdout.write(text);
+        await io.stdout.write(lineSafe(text));
         if (left <= 0) break;
       }
     }

@@ -106,20 +106,22 @@ export async function readRangeHead(request: RangeRequest, signal: AbortSignal):
     const fits = end === null || (byCommit === end && !isBeyond(commits, limits, ruPerRow));
     const ends = { commits: commits.commits, rows: difference.rows, bytes: difference.bytes };
     if (!fits && (bytesByCommit === null || isBeyond(ends, limits, ruPerRow))) break;
-    const metadata: Metadata = commit.metadata ?? end?.metadata ?? before.metadata;
+    // Files that the commit removes lie as the table did until then.
+    const layout = end?.metadata ?? before.metadata;
+    const metadata: Metadata = commit.metadata ?? layout;
     const protocol: Protocol = commit.protocol ?? end?.protocol ?? before.protocol;
     assertReadable(protocol, metadata);
     end = { commit, metadata, protocol };
     difference.add(commit);
     weight = commits;
     if (!fits) continue;
-    sources.push(...(await countedSources(source, commit, metadata, signal)));
+    sources.push(...(await countedSources(source, commit, layout, signal)));
     byCommit = end;
   }
   if (end === null || byCommit === null) return headOf(request, before, null, [], false);
   if (bytesByCommit === null || weight.bytes <= Math.max(bytesByCommit, WORTHWHILE * difference.bytes))
     return headOf(request, before, byCommit, sources, false);
-  const files = await difference.sources(end.metadata, () => filesAt(source, from, signal));
+  const files = await difference.sources(before.metadata, () => filesAt(source, from, signal));
   const ends = files.map((each) => counted(each, difference.rowsOf(each.file.path)));
   return headOf(request, before, end, ends, true);
 }
@@ -153,14 +155,12 @@ async function* filesAt(store: LogStore, version: number, signal: AbortSignal): 
 async function countedSources(
   store: LogStore,
   commit: Commit,
-  metadata: Metadata,
+  layout: Pick<Metadata, 'partitionColumns'>,
   signal: AbortSignal,
 ): Promise<readonly CountedSource[]> {
   const counts = new Map([...commit.removes, ...commit.adds].map((file) => [file.path, file.numRecords]));
-  const sources = await withPartitionValues(
-    changeSources(commit),
-    { partitionColumns: metadata.partitionColumns },
-    () => filesAt(store, commit.version - 1, signal),
+  const sources = await withPartitionValues(changeSources(commit), layout, () =>
+    filesAt(store, commit.version - 1, signal),
   );
   return sources.map((source) => counted(source, source.kind === 'cdc' ? undefined : counts.get(source.file.path)));
 }

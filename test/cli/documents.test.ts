@@ -51,6 +51,13 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
 }
 
 describe('documents', () => {
+  test('one a line for every reader of lines: Unicode line ends are escaped', async () => {
+    const config = await file('lines.json', configuration({ constants: { note: 'a\u2028b\u0085c' } }));
+    const { out } = await run('documents', table, '--config', config, '--limit', '1');
+    expect(out).toContain('"note":"a\\u2028b\\u0085c"');
+    expect(JSON.parse(out)).toMatchObject({ note: 'a\u2028b\u0085c' });
+  });
+
   test('documents on stdout, rejections with reasons on stderr, filtered rows nowhere', async () => {
     const config = await file('a.json', configuration({ where: 'stock >= 0' }));
     const { code, out, err } = await run('documents', table, '--config', config);
