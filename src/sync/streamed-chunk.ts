@@ -19,7 +19,7 @@ export interface StreamedChunk {
 
 /** How a stream is handed out. */
 export interface StreamPace {
-  /** Asked before every batch; when it says no, the stream ends early and `done` stays false. */
+  /** Asked before every batch but the first; when it says no, the stream ends early and `done` stays false. */
   mayHand(): boolean;
   readonly batchDecisions: number;
 }
@@ -39,8 +39,9 @@ export function streamSnapshot(
     const duplicates = await knownDuplicates(plans, plan, signal);
     const start = input.cursor === null ? {} : { start: JSON.parse(input.cursor) as RowCursor };
     const sizes = batchSizes(pace.batchDecisions);
+    let handed = false;
     for await (const batch of readImages(plan, sources, start, signal)) {
-      if (!pace.mayHand()) return;
+      if (handed && !pace.mayHand()) return;
       account.read(batch.rows);
       const failed: FailedRow[] = [...batch.failed];
       const decisions: PlacedDecision[] = [];
@@ -66,7 +67,8 @@ export function streamSnapshot(
         else account.skip(1);
       }
       for (const piece of pieces(decisions, failed, batch.next, sizes)) {
-        if (!pace.mayHand()) return;
+        if (handed && !pace.mayHand()) return;
+        handed = true;
         yield piece;
       }
     }

@@ -2,7 +2,7 @@
 import { PartitionKeyDefinitionVersion } from '@azure/cosmos';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { administer, tableHistory, tableStatus } from '../../src/sync/administration.ts';
-import type { DocumentWriter } from '../../src/sync/document-writer.ts';
+import type { DocumentWriter, Operation, Outcome } from '../../src/sync/document-writer.ts';
 import { beginRun, advance, nextStep } from '../../src/sync/next-step.ts';
 import { planEpoch } from '../../src/sync/plan-epoch.ts';
 import { WORK_SIZES, type WorkSizes } from '../../src/sync/work-sizes.ts';
@@ -35,6 +35,23 @@ async function expectEqual(table: SyncTable, writer: DeltaWriter): Promise<void>
   expect(await table.documents()).toEqual(table.expected(writer.rows(), { kind: 'struct', fields: writer.columns }));
 }
 
+/** What the writer says of an operation that it did not get to. */
+function unsent(operation: Operation): Outcome {
+  return {
+    operation,
+    status: 'failed',
+    statusCode: 0,
+    subStatus: 0,
+    ambiguous: false,
+    requestUnits: 0,
+    attempts: 0,
+  };
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+}
+
 /** Calls `interfere` before the n-th write of the target, once. */
 function beforeWrite(target: DocumentWriter, nth: number, interfere: () => Promise<void>): void {
   const write = target.write.bind(target);
@@ -51,22 +68,38 @@ test('a container that never answers ends the run with a reason, and the same ep
   const write = target.write.bind(target);
   target.write = async function* (operations, signal) {
     for await (const batch of operations) {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-      yield batch.map((operation) => ({
-        operation,
-        status: 'failed' as const,
-        statusCode: 0,
-        subStatus: 0,
-        ambiguous: false,
-        requestUnits: 0,
-        attempts: 1,
-      }));
+      await aborted(signal);
+      yield batch.map(unsent);
     }
   };
   expect(await table.sync('one')).toMatchObject({ kind: 'failed', code: 'noProgress' });
   expect((await tableStatus(table.dependencies, table.id)).checkpoint).toBeNull();
   target.write = write;
   expect(await table.sync('one')).toMatchObject({ kind: 'idle' });
+  await expectEqual(table, writer);
+});
+
+test.each([
+  ['a large first load', { ...LARGE, chunkBytes: 2 ** 20, batchDecisions: 250 }],
+  ['a small epoch', WORK_SIZES],
+])('%s comes to an end under a budget for a dozen writes a slice', async (_what, sizes) => {
+  const { table, writer, target } = await tableOf({}, { ...sizes, sliceMs: 100 });
+  await writer.insert(rows(40, 'first'));
+  const write = target.write.bind(target);
+  target.write = async function* (operations, signal) {
+    let left = 12;
+    for await (const batch of operations) {
+      const sent = batch.slice(0, left);
+      left -= sent.length;
+      async function* allowed(): AsyncGenerator<typeof sent> {
+        if (sent.length > 0) yield sent;
+      }
+      yield* write(allowed(), new AbortController().signal);
+      if (left === 0) await aborted(signal);
+      yield batch.slice(sent.length).map(unsent);
+    }
+  };
+  expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
   await expectEqual(table, writer);
 });
 
