@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { folderPlanStore } from '../storage/folder-plan-store.ts';
-import type { PartitionKeyLoad } from '../sync/partition-key-load.ts';
-import { previewEpoch, type EpochPreview } from '../sync/preview-epoch.ts';
+import { previewEpoch } from '../sync/preview-epoch.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
+import { previewText } from './plan-text.ts';
 import { forEachTable, SESSION_FLAGS, SESSION_USAGE } from './sync-session.ts';
 
 export const planCommand: Command = {
@@ -14,7 +14,8 @@ export const planCommand: Command = {
   summary: 'what the next epoch of a table would do; nothing is written',
   usage: `delta-cosmos plan (--config FILE | --local DIR) [--table ID] [--exact] [--json]
 
-  --exact         counts creates, updates, deletes and rows that need nothing by reading what the epoch would read
+  --exact         counts creates, updates, deletes and rows that need nothing by reading what the epoch would read,
+                  names partition keys that take much of it, and shows some documents before and after
 ${SESSION_USAGE}
 Ends with 3 when the epoch would be held.
 `,
@@ -35,45 +36,3 @@ Ends with 3 when the epoch would be held.
     }
   },
 };
-
-function previewText(preview: EpochPreview): string[] {
-  const { table, plan, hold, counts, samples, estimatedRu, estimatedSeconds } = preview;
-  if (plan === null) return [`${table}: nothing to do`];
-  const versions = plan.from === null ? `version ${plan.to}` : `version ${plan.from} to ${plan.to}`;
-  const lines = [`${table}: ${plan.kind}, ${versions} (${plan.why}); plan ${plan.planId}`];
-  lines.push(`  reads at most ${plan.estimate.rows} rows, ${plan.estimate.bytes} bytes`);
-  if (counts !== null) {
-    const { creates, upserts, patches, deletes, skipped, deadLettered } = counts;
-    lines.push(
-      `  ${creates} creates, ${upserts} updates, ${patches} patches, ${deletes} deletes, ${skipped} unchanged, ${deadLettered} dead letters`,
-    );
-    if (estimatedRu !== null) {
-      lines.push(
-        `  about ${estimatedRu} RU${estimatedSeconds === null ? '' : `, ${estimatedSeconds} s`} as the last epochs went`,
-      );
-    }
-    for (const key of preview.partitionKeys) lines.push(`  ${partitionKeyText(key)}`);
-    for (const { operation, id, before, after } of samples) {
-      lines.push(`  ${operation} ${id}`);
-      if (before !== undefined) lines.push(`    - ${JSON.stringify(before)}`);
-      if (after !== undefined) lines.push(`    + ${JSON.stringify(after)}`);
-    }
-  }
-  if (hold !== null) lines.push(`  held (${hold.code}): ${hold.reason} ${hold.remedy}`);
-  return lines;
-}
-
-function partitionKeyText(load: PartitionKeyLoad): string {
-  const { operations, share, sizeShare, epochRuPerSecondLimit, hot } = load;
-  const key = load.partitionKey.map((value) => JSON.stringify(value)).join(', ');
-  const parts = [
-    `${hot ? 'hot partition key' : 'partition key'} ${key}: ${operations} writes, ${percent(share)} of the RU`,
-    `one logical partition serves 10000 RU/s, so this epoch at most ${epochRuPerSecondLimit} RU/s`,
-  ];
-  if (sizeShare >= 0.01) parts.push(`writes ${percent(sizeShare)} of its 20 GB`);
-  return parts.join('; ');
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 1_000) / 10} %`;
-}

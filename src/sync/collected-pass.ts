@@ -81,6 +81,6 @@ export function verdictsAfter({ verdicts }: CollectedPass, hash: string): readon
 }
 
 /** By identity hash. */
-export function inOrder(verdicts: readonly ChangeVerdict[]): readonly ChangeVerdict[] {
+function inOrder(verdicts: readonly ChangeVerdict[]): readonly ChangeVerdict[] {
   return verdicts.toSorted((a, b) => (a.hash < b.hash ? -1 : a.hash > b.hash ? 1 : 0));
 }
