@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { splitHashRanges } from '../changes/hash-ranges.ts';
 import { commitPath } from '../delta/log-path.ts';
 import { loadSnapshot, type Snapshot } from '../delta/snapshot.ts';
-import { keepsExistingDocuments, type Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
 import { draftCleanup } from './cleanup-draft.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
+import { judgeMapping, type JudgedMapping } from './judge-mapping.ts';
 import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
@@ -18,7 +18,6 @@ import { WHOLE } from './plan-sources.ts';
 import { PLAN_FORMAT, planIdOf, type PlanDraft, type PlanHeader, type PlanSource, type PlanStage } from './plan.ts';
 import { dueForRemoval, isOwn, nextSlot, workingSlot, type Slot } from './publication-state.ts';
 import { draftReplay, type DraftedReplay } from './replay.ts';
-import { judgeDrift, schemaDrift } from './schema-drift.ts';
 import { compileContext } from './slice-plan.ts';
 import type { Hold } from './hold.ts';
 import { dirtyStart, type SyncState } from './state.ts';
@@ -132,7 +131,7 @@ class EpochDrafter {
       return cleanup.kind === 'draft' ? { ...cleanup, parts: [], hold: null, sourceEmpty: false } : cleanup;
     }
     if (idle) return { kind: 'nothing' };
-    return this.#draftAt(head, mapped, await this.#placeOf(chosen, { slot: working, info }));
+    return this.#draftAt(head, mapped.context, await this.#placeOf(chosen, { slot: working, info }));
   }
 
   /** Where the documents go: a rewrite of a published table goes beside what readers see. */
@@ -148,15 +147,9 @@ class EpochDrafter {
     return { slot, info, decision: loadDecision(decision, facts), load: true };
   }
 
-  async #draftAt(
-    head: Head,
-    mapped: { readonly mapping: Mapping; readonly context: TableContext },
-    place: Place,
-  ): Promise<DraftResult> {
+  async #draftAt(head: Head, context: TableContext, place: Place): Promise<DraftResult> {
     const state = this.#state;
     const { decision, info, slot, load } = place;
-    // The containers of a pair may have different keys.
-    const mapping = load ? compileContext(mapped.context, info) : mapped.mapping;
     if (decision.kind === 'none') return { kind: 'nothing' };
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const replay = whole.snapshot === null ? null : await this.#draftReplay(decision, whole.snapshot);
@@ -177,7 +170,7 @@ class EpochDrafter {
       sizes: this.#deps.sizes,
       guarded: decision.kind !== 'verify' && !load,
     });
-    const contextName = await writeContext(this.#deps.plans, this.#target.id, mapped.context, this.#signal);
+    const contextName = await writeContext(this.#deps.plans, this.#target.id, context, this.#signal);
     const byEnds = decision.kind === 'changes' && head.byEnds;
     const draft: PlanDraft = {
       tableId: this.#target.tableId,
@@ -207,7 +200,8 @@ class EpochDrafter {
         commitTimestamp: head.timestamp,
         tableId: head.metadata.id,
         configurationHash: configurationHash(this.#target.configuration),
-        mappingFingerprint: mapping.fingerprint,
+        // Of the settings as they are configured, whatever columns are ignored.
+        mappingFingerprint: compileContext({ ...context, table: this.#target.configuration }, info).fingerprint,
         containerRid: info.rid,
       },
     };
@@ -268,37 +262,14 @@ class EpochDrafter {
     return (await snapshot.totals(this.#signal)).numFiles === 0;
   }
 
-  async #judgeMapping(
-    context: TableContext,
-    info: TargetInfo,
-  ): Promise<{
-    readonly change: EpochFacts['mappingChange'];
-    readonly mapping: Mapping;
-    readonly context: TableContext;
-  }> {
-    const mapping = compileContext(context, info);
+  async #judgeMapping(context: TableContext, info: TargetInfo): Promise<JudgedMapping> {
     const { checkpoint } = this.#state;
-    if (checkpoint === null) return { change: 'none', mapping, context };
-    if (checkpoint.mappingFingerprint !== mapping.fingerprint) return { change: 'configuration', mapping, context };
-    if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', mapping, context };
-    const old = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
-    if (keepsExistingDocuments(compileContext(old, info).form, mapping.form))
-      return { change: 'none', mapping, context };
-    const drift = schemaDrift(old.metadata, context.metadata);
-    const verdict = judgeDrift(drift, context.table.schemaDrift);
-    if (verdict === 'pause') return { change: 'schemaPaused', mapping, context };
-    if (verdict === 'accept') return { change: 'schemaAccepted', mapping, context };
-    const { include, exclude, ...columns } = context.table.columns;
-    const ignored = [...(exclude ?? []), ...(context.table.schemaDrift.added === 'ignore' ? drift.added : [])];
-    const table = {
-      ...context.table,
-      columns:
-        include === undefined
-          ? { ...columns, ...(ignored.length > 0 ? { exclude: ignored } : {}) }
-          : context.table.columns,
-    };
-    const kept = { ...context, table };
-    return { change: 'none', mapping: compileContext(kept, info), context: kept };
+    const { fingerprint } = compileContext(context, info);
+    if (checkpoint === null) return { change: 'none', context };
+    if (checkpoint.mappingFingerprint !== fingerprint) return { change: 'configuration', context };
+    if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', context };
+    const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
+    return judgeMapping(before, context, info);
   }
 
   /** An empty source is believed after its settle time, and even then held unless configured otherwise. */

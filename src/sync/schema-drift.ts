@@ -3,6 +3,7 @@ import type { SchemaDriftPolicy } from '../config/sync-configuration.ts';
 import type { Metadata } from '../delta/actions.ts';
 import { columnMappingMode, physicalName } from '../delta/column-mapping.ts';
 import type { DataType, StructField } from '../delta/schema.ts';
+import type { TableContext } from './table-context.ts';
 
 export interface SchemaDrift {
   readonly added: readonly string[];
@@ -35,6 +36,29 @@ export function schemaDrift(from: Metadata, to: Metadata): SchemaDrift {
   }
   for (const [physical, field] of before) if (!after.has(physical)) drift.dropped.push(field.name);
   return drift;
+}
+
+/** The part of a drift that is about certain columns. */
+export function driftIn(drift: SchemaDrift, columns: ReadonlySet<string>): SchemaDrift {
+  const among = (names: readonly string[]): readonly string[] => names.filter((name) => columns.has(name));
+  return {
+    added: among(drift.added),
+    dropped: among(drift.dropped),
+    renamed: among(drift.renamed),
+    widened: among(drift.widened),
+    narrowed: among(drift.narrowed),
+  };
+}
+
+/** Columns that earlier epochs left out because `added: ignore` says so, by the names they have now. */
+export function ignoredColumns(before: TableContext, now: TableContext): readonly string[] {
+  const configured = new Set(now.table.columns.exclude);
+  const old = new Map([...byPhysicalName(before.metadata)].map(([physical, field]) => [field.name, physical]));
+  const fields = byPhysicalName(now.metadata);
+  return (before.table.columns.exclude ?? []).flatMap((name) => {
+    const field = configured.has(name) ? undefined : fields.get(old.get(name) ?? '');
+    return field === undefined ? [] : [field.name];
+  });
 }
 
 /** What the policies make of a drift: the strictest class decides. */
