@@ -23,7 +23,7 @@ async function tableOf(settings: Readonly<Record<string, unknown>>) {
 }
 
 async function documents(table: SyncTable): Promise<unknown[]> {
-  return [...(await table.documents()).values()].toSorted((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1));
+  return [...(await table.documents())].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, document]) => document);
 }
 
 describe('a column that is ignored', () => {
