@@ -1,5 +1,6 @@
 /** What an operator may do to a table, and what its status says. HTTP and the command line both call this. */
 import { SyncError } from '../shared/errors.ts';
+import type { Concern } from './concern.ts';
 import { readDeadLetters, type DeadLetter } from './dead-letters.ts';
 import { transition, type LedgerEntry } from './state-store.ts';
 import { replaceable } from './choose-load.ts';
@@ -30,12 +31,18 @@ export interface TableStatus {
   /** Null for a table that was taken out of the configuration. */
   readonly mode: string | null;
   readonly checkpoint: Pick<Checkpoint, 'version' | 'commitTimestamp' | 'syncedAt' | 'documents' | 'epoch'> | null;
-  readonly phase: 'idle' | 'claimed' | 'applying' | 'held' | 'paused';
+  /**
+   * `waiting`: planning cannot come to a plan, `concern` tells why. `due`: nothing is under way, and there is work that the
+   * next look at the table begins with.
+   */
+  readonly phase: 'idle' | 'due' | 'claimed' | 'applying' | 'held' | 'waiting' | 'paused';
   readonly current: Pick<
     CurrentEpoch,
     'planId' | 'kind' | 'from' | 'to' | 'why' | 'stage' | 'progress' | 'startedAt'
   > | null;
   readonly held: (NonNullable<CurrentEpoch['hold']> & { readonly planId: string }) | null;
+  readonly concern: Concern | null;
+  readonly due: readonly DueWork[];
   readonly pause: SyncState['pause'];
   readonly dirty: SyncState['dirty'];
   readonly request: SyncState['request'];
@@ -45,6 +52,12 @@ export interface TableStatus {
   /** Set for a table that was taken out of the configuration. */
   readonly removal: RemovalStatus | null;
 }
+
+/**
+ * Work that is known before the log is looked at: `duplicates` are documents that several rows claimed and a change
+ * touched, `dirty` is what an epoch that was given up may have left behind.
+ */
+export type DueWork = 'duplicates' | 'replay' | 'reconcile' | 'verify' | 'dirty' | 'freshness';
 
 /** `pending`: the next sweep, or somebody's approval, begins it. */
 export interface RemovalStatus {
@@ -151,6 +164,8 @@ export async function tableStatus(deps: SyncDependencies, tableId: string, signa
     phase: phaseOf(state),
     current: current === null ? null : epochStatus(current),
     held: current?.hold !== undefined && isHeld(current) ? { ...current.hold, planId: current.planId } : null,
+    concern: state.concern ?? null,
+    due: dueWork(state),
     pause: state.pause,
     dirty: state.dirty,
     request: state.request,
@@ -208,8 +223,20 @@ export async function replayDeadLetters(
 
 function phaseOf(state: SyncState): TableStatus['phase'] {
   if (state.pause !== null) return 'paused';
-  if (state.current === null) return 'idle';
-  return isHeld(state.current) ? 'held' : state.current.phase;
+  // Planning comes to it before it comes to the epoch.
+  if ((state.concern ?? null) !== null) return 'waiting';
+  if (state.current !== null) return isHeld(state.current) ? 'held' : state.current.phase;
+  return dueWork(state).length > 0 ? 'due' : 'idle';
+}
+
+function dueWork(state: SyncState): readonly DueWork[] {
+  return [
+    ...(state.dirty === null ? [] : ['dirty' as const]),
+    ...(state.request === null ? [] : [state.request.kind]),
+    ...(state.forced?.due === true ? ['duplicates' as const] : []),
+    ...(state.replay === null ? [] : ['replay' as const]),
+    ...(state.freshnessDue ? ['freshness' as const] : []),
+  ];
 }
 
 function removalStatus({ removal }: SyncState, order: RemovedTable | undefined): RemovalStatus | null {

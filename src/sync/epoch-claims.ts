@@ -1,5 +1,6 @@
 /** What planning does to the state document: claims an epoch, resumes one, holds or gives up one that failed. */
 import type { PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
+import { rememberConcern } from './concern.ts';
 import { hold, type Hold } from './hold.ts';
 import { readPlan, type PlanHeader, type PlanStage } from './plan.ts';
 import { slotName } from './publication-state.ts';
@@ -18,6 +19,8 @@ export class EpochClaims {
   readonly #now: number;
   /** The epoch that this very call gave up because its files are gone. */
   #givenUp: CurrentEpoch | null = null;
+  /** An earlier planning met something that the state document tells. */
+  #worried = false;
 
   constructor(deps: SyncDependencies, target: SyncTarget, input: PlanInput, signal: AbortSignal) {
     this.#deps = deps;
@@ -29,6 +32,12 @@ export class EpochClaims {
 
   /** Gives up an epoch whose files are gone, or holds it where only a person can help. */
   async settleFailure(): Promise<SyncState> {
+    const state = await this.#settleFailure();
+    this.#worried = (state.concern ?? null) !== null;
+    return state;
+  }
+
+  async #settleFailure(): Promise<SyncState> {
     const { failure } = this.#input;
     const { states } = this.#deps;
     if (failure === null) return (await states.read(this.#target.id, this.#signal)).state;
@@ -61,9 +70,22 @@ export class EpochClaims {
     const stored = await publicationsOf(this.#deps).read(this.#target.tableId, this.#signal);
     const named = stored?.document.live ?? null;
     if (named === slotName(live) || isHalfSwitched(state, named)) return null;
-    const { code, message } = pointerChanged(this.#target.tableId, named, [slotName(live)]);
-    this.logHold(code, message, '');
-    return { kind: 'held', planId: '', code, reason: message };
+    const { code, problem, reason, remedy } = pointerChanged(this.#target.tableId, named, [slotName(live)]);
+    return this.waits(code, `${problem} ${reason ?? ''}`, remedy);
+  }
+
+  /** Somebody has to act before there can be any plan: the state document tells what. */
+  async waits(code: string, reason: string, remedy: string): Promise<PlanResult> {
+    this.logHold(code, reason, remedy);
+    await rememberConcern(this.#deps, this.#target.id, { code, reason, remedy, since: this.#now }, this.#signal);
+    return { kind: 'held', planId: '', code, reason };
+  }
+
+  /** A concern is over as soon as planning passes. */
+  async noteResult(result: PlanResult): Promise<void> {
+    const waits = result.kind === 'held' && result.planId === '';
+    const passed = !waits && result.kind !== 'busy' && result.kind !== 'paused' && result.kind !== 'failed';
+    if (passed && this.#worried) await rememberConcern(this.#deps, this.#target.id, null, this.#signal);
   }
 
   /** A started epoch is finished with its own plan. */

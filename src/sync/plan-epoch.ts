@@ -1,6 +1,7 @@
 /** planEpoch: looks at the log once, decides what the target needs next, writes the plan and claims the epoch. */
 import { toSyncError, SyncError } from '../shared/errors.ts';
 import type { PlanInput, PlanResult } from './activity-messages.ts';
+import { concernOf, rememberConcern } from './concern.ts';
 import { EpochClaims, rejectedResult } from './epoch-claims.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { retryFreshness } from './freshness.ts';
@@ -27,6 +28,8 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
   } catch (thrown) {
     const error = toSyncError(thrown);
     if (error.code === 'commitPending') return { kind: 'retryAfter', ms: 1_000 };
+    const concern = concernOf(error, deps.clock.now());
+    if (concern !== null) await rememberConcern(deps, input.tableId, concern, signal);
     deps.log.event('epochFailed', { table: input.tableId, code: error.code, message: error.message });
     return { kind: 'failed', code: error.code, message: error.message, retryable: error.retryable };
   }
@@ -41,7 +44,7 @@ export async function hasNews(deps: SyncDependencies, tableId: string): Promise<
   const target = await deps.target(tableId);
   const { state } = await deps.states.read(target.id);
   if (state.pause !== null) return false;
-  if (state.checkpoint === null) return true;
+  if (state.checkpoint === null || (state.concern ?? null) !== null) return true;
   const { version } = state.checkpoint;
   const log = await observeLog(target.source, version, deps.clock.now());
   const waiting = log.commits.get(version + 1);
@@ -89,6 +92,12 @@ class EpochPlanner {
   }
 
   async plan(): Promise<PlanResult> {
+    const result = await this.#next();
+    await this.#claims.noteResult(result);
+    return result;
+  }
+
+  async #next(): Promise<PlanResult> {
     const settled = await this.#claims.settleFailure();
     if (settled.pause !== null) return { kind: 'paused' };
     if (isBusy(settled, this.#input.driver, this.#now)) return { kind: 'busy' };
@@ -111,7 +120,7 @@ class EpochPlanner {
     await transition(this.#deps.states, this.#target.id, (latest) =>
       latest.removal === null ? null : readmit(latest),
     );
-    return this.plan();
+    return this.#next();
   }
 
   async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
@@ -150,7 +159,7 @@ class EpochPlanner {
     return next ?? state;
   }
 
-  #noLog(state: SyncState): PlanResult {
+  #noLog(state: SyncState): Promise<PlanResult> {
     const location = this.#target.source.location;
     if (state.checkpoint === null) {
       throw new SyncError('notADeltaTable', {
@@ -159,8 +168,7 @@ class EpochPlanner {
       });
     }
     const reason = `The log of ${location} holds nothing at or after version ${state.checkpoint.version}.`;
-    this.#claims.logHold('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
-    return { kind: 'held', planId: '', code: 'tableVanished', reason };
+    return this.#claims.waits('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
   }
 
   /** Nothing to do for the documents; a configuration that only reads differently is remembered. */

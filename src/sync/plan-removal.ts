@@ -38,6 +38,12 @@ export class RemovalPlanner {
 
   /** Expects a state that `settleRemoval` leaves to it. Throws `removalRefused`. */
   async plan(order: RemovedTable): Promise<PlanResult> {
+    const result = await this.#next(order);
+    await this.#claims.noteResult(result);
+    return result;
+  }
+
+  async #next(order: RemovedTable): Promise<PlanResult> {
     const { configuration, id } = this.#target;
     const { states, plans } = this.#deps;
     let state = await this.#claims.settleFailure();

@@ -123,6 +123,7 @@ export function beginRemoval(
     replay: null,
     freshnessDue: false,
     emptySince: null,
+    concern: null,
     publication: { ...remaining(state, documents), retired: slots },
     removal: state.removal ?? {
       documents,
@@ -138,7 +139,7 @@ export function beginRemoval(
 export function endRemoval(state: SyncState, documents: 'keep' | 'delete', now: number): SyncState {
   if (state.removal === null || state.removal.phase === 'done') return state;
   const removal = { ...state.removal, documents, phase: 'done' as const, at: now };
-  return { ...state, current: null, rejected: null, removal, publication: remaining(state, documents) };
+  return { ...state, current: null, rejected: null, concern: null, removal, publication: remaining(state, documents) };
 }
 
 /** The table is configured again: whatever is in its container, it begins with a first load. */

@@ -3,6 +3,7 @@
  * Every transition is a pure function from state to state; the store applies it by `ifMatch`.
  */
 import { SyncError } from '../shared/errors.ts';
+import type { Concern } from './concern.ts';
 import type { Hold } from './hold.ts';
 import { NOT_PUBLISHED, retire, type Publication, type Slot } from './publication-state.ts';
 import type { Removal } from './removal.ts';
@@ -107,6 +108,8 @@ export interface SyncState {
   readonly freshnessDue: boolean;
   /** Set once a table that was taken out of the configuration is being given up. */
   readonly removal: Removal | null;
+  /** What keeps planning from coming to a plan; absent in documents of earlier versions. */
+  readonly concern?: Concern | null;
 }
 
 export function initialState(target: string): SyncState {

@@ -210,6 +210,8 @@ describe.each<Strategy>(['versionFlag', 'blueGreen'])('%s', (strategy) => {
     table.skewMs += GRACE_SECONDS * 1_000 + 1_000;
     await writer.insert([row(3)]);
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'pointerChanged' });
+    const concern = { code: 'pointerChanged', remedy: expect.stringContaining('run rollback') as string };
+    expect(await tableStatus(table.dependencies, table.id)).toMatchObject({ phase: 'waiting', concern });
     expect(await slotDocuments(table, first)).toHaveLength(3);
     expect(await slotDocuments(table, second)).toHaveLength(3);
     // Either somebody follows it …
@@ -221,6 +223,7 @@ describe.each<Strategy>(['versionFlag', 'blueGreen'])('%s', (strategy) => {
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'pointerChanged' });
     await freshness(table).items.upsert({ ...document, live: first });
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'mappingChanged' });
+    expect(await tableStatus(table.dependencies, table.id)).toMatchObject({ phase: 'held', concern: null });
   });
 
   test('a switch whose end was lost is finished by whoever comes next', async () => {
