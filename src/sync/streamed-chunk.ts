@@ -34,6 +34,14 @@ export function streamSnapshot(
 ): StreamedChunk {
   let done = false;
   async function* batches(): AsyncGenerator<DecisionBatch> {
+    try {
+      yield* whole();
+    } catch (error) {
+      // The time of the slice is over in the middle of reading: what was handed out before counts.
+      if (!signal.aborted) throw error;
+    }
+  }
+  async function* whole(): AsyncGenerator<DecisionBatch> {
     const policy = policyOf(plan);
     const sources = await readPart(plans, plan.header, input.chunk, signal);
     const duplicates = await knownDuplicates(plans, plan, signal);
