@@ -153,11 +153,6 @@ const CATALOGUE = {
     retryable: true,
     remedy: 'The slice is repeated; look at the account when it goes on.',
   },
-  tooManyDeadLetters: {
-    class: 'failed',
-    retryable: false,
-    remedy: 'Repair the rows or the mapping, or approve the plan to go on without them.',
-  },
   nothingHeld: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },
   planStale: { class: 'failed', retryable: false, remedy: 'Look at the status and approve the plan that is held now.' },
   nothingToRollBack: { class: 'failed', retryable: false, remedy: 'Look at the status of the table.' },

@@ -15,7 +15,7 @@ import { planFolder, writeJson } from './plan.ts';
 import { beginLoad } from './publication-state.ts';
 import type { SlicePlan } from './slice-plan.ts';
 import { transition, type OperationCounts } from './state-store.ts';
-import { addTotals, refusalOf, totalsOf } from './epoch-refusal.ts';
+import { addTotals, deadLetterHold, refusalOf, totalsOf } from './epoch-refusal.ts';
 import { enterStage } from './state.ts';
 import { streamSnapshot } from './streamed-chunk.ts';
 import type { SyncDependencies } from './sync-target.ts';
@@ -144,6 +144,7 @@ export class ApplySlice {
     );
     const result = await this.#writeBatches(batches.batches);
     const counts = await this.#finish(result);
+    if (counts === null) return { kind: 'stopped' };
     if (result.settled && batches.done()) return { kind: 'ok', cursor: null, counts };
     return { kind: 'ok', cursor: result.cursor ?? this.#input.cursor ?? JSON.stringify({ source: 0, row: 0 }), counts };
   }
@@ -156,6 +157,7 @@ export class ApplySlice {
     let exhausted = false;
     const result = await this.#writeBatches(this.#batchesOf(pass, cursor, () => (exhausted = true)));
     const counts = await this.#finish(result);
+    if (counts === null) return { kind: 'stopped' };
     const done = result.settled && exhausted;
     const next = done ? nextPass(cursor) : { ...cursor, after: result.cursor ?? cursor.after };
     this.#deps.log.event('sliceCompleted', {
@@ -195,8 +197,8 @@ export class ApplySlice {
     });
   }
 
-  /** Dead letters and surprises of what was written. Throws `writeFailed`, `tooManyDeadLetters`. */
-  async #finish(result: StreamResult): Promise<OperationCounts> {
+  /** Dead letters and surprises of what was written; null when there are so many that the epoch is held. Throws `writeFailed`. */
+  async #finish(result: StreamResult): Promise<OperationCounts | null> {
     const { header, context } = this.#plan;
     if (result.surprises.length > 0 && context.table.mode !== 'insertOnly') {
       await this.#remember('found', result.surprises);
@@ -214,13 +216,14 @@ export class ApplySlice {
       });
     if (result.failure !== null) throw writeFailed(result.failure);
     const counts = this.#account.total();
-    if (counts.deadLettered > context.table.deadLetters.threshold && !(await this.#isApproved())) {
-      throw new SyncError('tooManyDeadLetters', {
-        problem: `${counts.deadLettered} rows of ${header.tableId} cannot be written; the threshold is ${context.table.deadLetters.threshold}.`,
-        reason: `The first one: ${result.deadLetters[0]?.code ?? ''}: ${result.deadLetters[0]?.reason ?? ''}`,
-      });
-    }
-    return counts;
+    const first = result.deadLetters[0];
+    const duplicates = result.deadLetters.filter(({ code }) => code === 'duplicateKey').length;
+    const totals = { failed: counts.deadLettered, duplicates };
+    const example = first === undefined ? '' : `The first one: ${first.code}: ${first.reason}`;
+    const refusal = deadLetterHold(totals, context.table, this.#deps.clock.now(), example);
+    if (refusal === null || (await this.#isApproved())) return counts;
+    await holdEpoch(this.#deps, this.#plan.target, header.planId, refusal);
+    return null;
   }
 
   #mayHand(): boolean {

@@ -1,5 +1,6 @@
 /** What planning does to the state document: claims an epoch, resumes one, holds or gives up one that failed. */
-import type { PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
+import { errorCatalogue } from '../shared/errors.ts';
+import type { EpochFailure, PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
 import { rememberConcern } from './concern.ts';
 import { hold, type Hold } from './hold.ts';
 import { readPlan, type PlanHeader, type PlanStage } from './plan.ts';
@@ -44,7 +45,7 @@ export class EpochClaims {
     const next = await transition(states, this.#target.id, (state) => {
       if (state.current?.planId !== failure.planId) return state;
       const gone = sourceIsGone(failure.code) || (state.current.kind === 'cleanup' && failure.code === 'targetMissing');
-      if (!gone) return hold(state, failure.planId, this.#failed(failure.message));
+      if (!gone) return hold(state, failure.planId, this.#failed(failure));
       // In a container that was created again nothing is missing any more.
       if (failure.code !== 'targetReplaced') this.#givenUp = state.current;
       return giveUp(state, this.#now);
@@ -54,11 +55,15 @@ export class EpochClaims {
     return next ?? (await states.read(this.#target.id, this.#signal)).state;
   }
 
-  #failed(message: string): Hold {
+  /** The message of an error ends with its remedy: the hold tells one. */
+  #failed({ code, message }: EpochFailure): Hold {
+    const catalogue: Readonly<Record<string, { readonly remedy: string }>> = errorCatalogue();
+    const known = Object.hasOwn(catalogue, code) ? (catalogue[code]?.remedy ?? '') : '';
+    const repair = known !== '' && message.endsWith(` ${known}`) ? known : '';
     return {
       code: 'chunkFailed',
-      reason: message,
-      remedy: 'Repair the cause, then approve the plan to go on.',
+      reason: repair === '' ? message : message.slice(0, -repair.length - 1),
+      remedy: `${repair === '' ? 'Repair the cause.' : repair} Then approve the plan to go on.`,
       since: this.#now,
     };
   }
@@ -156,7 +161,7 @@ export class EpochClaims {
   stillGone(header: PlanHeader): Hold | null {
     const gone = this.#givenUp;
     const again = gone !== null && gone.kind !== 'changes' && header.kind !== 'changes' && gone.to === header.to;
-    return again ? this.#failed(this.#input.failure?.message ?? '') : null;
+    return again && this.#input.failure !== null ? this.#failed(this.#input.failure) : null;
   }
 }
 

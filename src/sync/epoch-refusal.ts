@@ -7,6 +7,7 @@ import type { SyncState } from './state.ts';
 
 /** What the passes of a chunk come to together. */
 export interface EpochTotals {
+  /** Rows that become dead letters, and those of them that claim a document together with others. */
   readonly failed: number;
   readonly duplicates: number;
   readonly undecided: number;
@@ -18,8 +19,8 @@ export function totalsOf(pass: CollectedPass): EpochTotals {
   for (const verdict of pass.verdicts) {
     if (verdict.kind === 'undecided') undecided++;
     if (verdict.kind !== 'failed') continue;
-    failed++;
-    if (verdict.duplicate !== null) duplicates++;
+    failed += verdict.rows.length;
+    if (verdict.duplicate !== null) duplicates += verdict.rows.length;
   }
   return { failed, duplicates, undecided, deletes: deletesOf(pass) };
 }
@@ -46,19 +47,29 @@ export interface RefusalFacts {
 export function refusalOf({ totals, table, state, load, now }: RefusalFacts): Hold | null {
   const undecided = undecidedHold(totals, now);
   if (undecided !== null) return undecided;
-  if (totals.failed > table.deadLetters.threshold) {
-    const duplicates = totals.duplicates > 0;
-    return {
-      code: duplicates ? 'keyNotUnique' : 'tooManyDeadLetters',
-      reason: `${totals.failed} documents cannot be written; the threshold is ${table.deadLetters.threshold}.`,
-      remedy: duplicates
-        ? 'Choose a key that is unique, or set "duplicates" to last.'
-        : 'Repair the rows or the mapping.',
-      since: now,
-    };
-  }
+  const letters = deadLetterHold(totals, table, now);
+  if (letters !== null) return letters;
   // Deletes in a slot that nobody reads are the load's business.
   return load ? null : guardDeletes({ state, guards: table.guards, deletes: totals.deletes, now });
+}
+
+/** More rows cannot be written than `deadLetters.threshold`. `example`: what one of them is refused for. */
+export function deadLetterHold(
+  { failed, duplicates }: Pick<EpochTotals, 'failed' | 'duplicates'>,
+  { deadLetters: { threshold } }: Pick<TableConfiguration, 'deadLetters'>,
+  now: number,
+  example = '',
+): Hold | null {
+  if (failed <= threshold) return null;
+  const reason = `${failed} rows cannot be written; the threshold is ${threshold}.`;
+  const [code, remedy] =
+    duplicates > 0
+      ? ([
+          'keyNotUnique',
+          'Choose an id and partition key that are unique together, or set "duplicates" to last.',
+        ] as const)
+      : (['tooManyDeadLetters', 'Repair the rows or the mapping, or approve the plan to go on without them.'] as const);
+  return { code, reason: example === '' ? reason : `${reason} ${example}`, remedy, since: now };
 }
 
 /** Mode patch without `onDelete`: an operator has to say what becomes of the documents of rows that are gone. */

@@ -1,5 +1,6 @@
 /** sealStage: closes a stage before the next one begins; the last chance to hold before anything is written. */
 import { toSyncError } from '../shared/errors.ts';
+import { deadLetterHold } from './epoch-refusal.ts';
 import { guardDeletes } from './guards.ts';
 import type { SealInput, SealResult } from './activity-messages.ts';
 import { planFolder, readJson, readPlan, writeJson, type PlanHeader } from './plan.ts';
@@ -55,19 +56,14 @@ export async function closeStage(
         keys.push(
           ...((await readJson(deps.plans, `${folder}/duplicates-${chunk}.json`, signal)) as readonly DuplicateKey[]),
         );
-      const { threshold } = target.configuration.deadLetters;
-      if (keys.length > threshold && target.configuration.duplicates === 'error') {
-        return {
-          code: 'keyNotUnique',
-          reason: `${keys.length} documents would be made from more than one row; the threshold is ${threshold}.`,
-          remedy: 'Choose an id and partition key that are unique together, or set "duplicates" to last.',
-          since: now,
-        };
-      }
+      // Written in any case: once the plan is approved, the load goes on with them.
       await writeJson(deps.plans, `${folder}/duplicates.json`, keys, signal);
       const identities = keys.map((key) => key.identity);
       if (identities.length > 0) await writeJson(deps.plans, `${folder}/forced-known-keys.json`, identities, signal);
-      return null;
+      // Each of their rows becomes a dead letter, however few documents they claim.
+      const rows = target.configuration.duplicates === 'error' ? keys.reduce((sum, { count }) => sum + count, 0) : 0;
+      const example = `They claim ${keys.length} documents, each more than once.`;
+      return deadLetterHold({ failed: rows, duplicates: rows }, target.configuration, now, example);
     }
     case 'apply':
       return null;
