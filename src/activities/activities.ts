@@ -17,14 +17,18 @@ import { runSlice } from '../sync/run-slice.ts';
 import { sealStage } from '../sync/seal-stage.ts';
 import type { SyncDependencies } from '../sync/sync-target.ts';
 import { toSyncError } from '../shared/errors.ts';
+import type { AppDependencies } from './app-dependencies.ts';
 
 /** What an orchestration of another app version passes along with its plan request. */
 type VersionedPlanInput = PlanInput & { readonly version: string };
 
+/** What the activities need: the use cases' dependencies and the queue of hints. */
+export type ActivityDependencies = SyncDependencies & Pick<AppDependencies, 'hintLater'>;
+
 /** Runs work with the process' dependencies, logging to the invocation it belongs to. */
 export type WithDependencies = <T>(
   context: InvocationContext,
-  work: (deps: SyncDependencies) => Promise<T>,
+  work: (deps: ActivityDependencies) => Promise<T>,
 ) => Promise<T>;
 
 export interface Activities {
@@ -40,8 +44,7 @@ export function createActivities(withDependencies: WithDependencies): Activities
     planEpoch: (input, context) =>
       expected(() =>
         withDependencies<PlanResult>(context, async (deps) => {
-          // A run that began under another version ends; the sweep or the next hint starts one of this version.
-          if (input.version !== '' && input.version !== deps.appVersion) return { kind: 'newVersion' };
+          if (input.version !== '' && input.version !== deps.appVersion) return succeed(deps, input.tableId);
           return planEpoch(deps, input, signal);
         }),
       ),
@@ -53,6 +56,20 @@ export function createActivities(withDependencies: WithDependencies): Activities
     completeEpoch: (input, context) =>
       expected(() => withDependencies(context, (deps) => completeEpoch(deps, input, signal))),
   };
+}
+
+/** By then the run of the other version has ended, in seconds; a hint that still meets it comes back by itself. */
+const SUCCESSOR_SECONDS = 10;
+
+/** A run that began under another version ends; a hint starts one of this version, should it fail the sweep. */
+async function succeed(deps: ActivityDependencies, tableId: string): Promise<PlanResult> {
+  try {
+    await deps.hintLater(tableId, SUCCESSOR_SECONDS);
+  } catch (thrown) {
+    const { code, message } = toSyncError(thrown);
+    deps.log.event('hintFailed', { table: tableId, code, message });
+  }
+  return { kind: 'newVersion' };
 }
 
 /** Failures before a use case begins (settings, configuration) are results, too. */

@@ -37,6 +37,7 @@ import { lastConfiguration, type RemovedTable } from '../sync/removal.ts';
 import type { SyncDependencies, SyncTarget } from '../sync/sync-target.ts';
 import type { DocumentWriter } from '../sync/document-writer.ts';
 import { WORK_SIZES } from '../sync/work-sizes.ts';
+import { hintMessage } from './hint-message.ts';
 
 /** The use cases' dependencies, and what only the app's edges need. */
 export interface AppDependencies extends SyncDependencies {
@@ -45,8 +46,8 @@ export interface AppDependencies extends SyncDependencies {
   readonly locations: ReadonlyMap<string, TableLocation>;
   /** What the process holds of a table's budget. */
   budget(tableId: string): HeldRu | null;
-  /** The queue of hints, for those that come too early. */
-  hints(): QueueClient;
+  /** Puts a hint on the queue that is seen after `seconds`. Throws what the queue answers. */
+  hintLater(tableId: string, seconds: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -75,6 +76,7 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
   const lake = settings.lake === undefined ? null : await blobService(settings.lake, credential);
   const budgets = new Map<string, RuBudget>();
   const targets = new Map<string, SyncTarget>();
+  const hints = lazily(() => hintQueue(settings, credential));
 
   const throughputOf = (budget: Budget): ThroughputSource | undefined => {
     const [database = '', container = ''] = budget.target.split('/');
@@ -176,7 +178,11 @@ export async function openAppDependencies(options: AppOptions): Promise<AppDepen
       const table = configuration.tables[tableId];
       return table === undefined ? null : (budgets.get(table.budget)?.held() ?? null);
     },
-    hints: lazily(() => hintQueue(settings, credential)),
+    async hintLater(tableId, seconds) {
+      const text = Buffer.from(hintMessage(tableId)).toString('base64');
+      await hints().sendMessage(text, { visibilityTimeout: seconds });
+      log.event('hintRequeued', { table: tableId, seconds });
+    },
     async close() {
       for (const budget of budgets.values()) await budget.close();
       controlClient.dispose();

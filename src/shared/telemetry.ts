@@ -8,6 +8,7 @@ const EVENTS = {
   hintReceived: { id: 100, level: 'info' },
   hintIgnored: { id: 101, level: 'debug' },
   hintRequeued: { id: 102, level: 'debug' },
+  hintFailed: { id: 103, level: 'warn' },
   sweepStarted: { id: 110, level: 'debug' },
   sweepRestarted: { id: 111, level: 'warn' },
   tableBehind: { id: 112, level: 'warn' },

@@ -2,12 +2,13 @@
 import { app, type InvocationContext, type Timer } from '@azure/functions';
 import * as df from 'durable-functions';
 import type { AppDependencies } from '../activities/app-dependencies.ts';
+import { requeuedHint } from '../activities/hint-message.ts';
 import { instanceIdOf } from '../orchestration/names.ts';
 import { hasNews } from '../sync/plan-epoch.ts';
 import { isHeld } from '../sync/state.ts';
 import { toSyncError } from '../shared/errors.ts';
 import type { AppRuntime } from './app-runtime.ts';
-import { blobsOf, hintMessage, hintsFor, requeuedHint } from './hint.ts';
+import { blobsOf, hintsFor } from './hint.ts';
 import { startSync } from './start-sync.ts';
 
 /** A hint that came a moment too early is tried again after this long, in seconds. */
@@ -82,9 +83,7 @@ export async function hint(
   const result = await startSync(df.getClient(context), tableId);
   deps.log.event('hintReceived', { table: tableId, version, result });
   if (result !== 'early') return;
-  const text = Buffer.from(hintMessage(tableId)).toString('base64');
-  await deps.hints().sendMessage(text, { visibilityTimeout: EARLY_SECONDS });
-  deps.log.event('hintRequeued', { table: tableId, version });
+  await deps.hintLater(tableId, EARLY_SECONDS);
 }
 
 /** Catch-up: one list call for every table that is idle; starts what no hint reached and replaces what is stuck. */

@@ -61,14 +61,3 @@ export function blobsOf(message: unknown): readonly { readonly container: string
   }
   return blobs;
 }
-
-/** A hint that this app put back on the queue. */
-export function requeuedHint(message: unknown): string | null {
-  const hint = typeof message === 'object' && message !== null && 'hint' in message ? message.hint : undefined;
-  return typeof hint === 'string' && hint.length <= 64 ? hint : null;
-}
-
-/** The text of a hint that comes back later. */
-export function hintMessage(tableId: string): string {
-  return JSON.stringify({ hint: tableId });
-}

@@ -134,8 +134,13 @@ export class LocalCloud {
 
   /** Puts a table's folder into the lake, and tells the app of a commit as Event Grid does. */
   async publish(folder: string, name: string, version: number): Promise<void> {
-    await uploadFolder(folder, this.lake, name);
+    await this.upload(folder, name);
     await this.hint(name, version);
+  }
+
+  /** Puts a table's folder into the lake; nobody is told. */
+  async upload(folder: string, name: string): Promise<void> {
+    await uploadFolder(folder, this.lake, name);
   }
 
   async hint(name: string, version: number): Promise<void> {

@@ -1,8 +1,9 @@
 /** Events are hostile input: what they name is compared with the configuration, and nothing in them can fail a trigger. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hintMessage, requeuedHint } from '../../src/activities/hint-message.ts';
 import { parseTableLocation } from '../../src/storage/table-location.ts';
-import { blobsOf, hintMessage, hintsFor, requeuedHint } from '../../src/triggers/hint.ts';
+import { blobsOf, hintsFor } from '../../src/triggers/hint.ts';
 
 const V = '00000000000000000042';
 const LOCATIONS = new Map(
