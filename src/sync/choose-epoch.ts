@@ -1,5 +1,6 @@
 /** Which epoch a target needs next: a pure decision over what is known before anything is read but the log's listing. */
 import type { TableConfiguration } from '../config/sync-configuration.ts';
+import { SyncError } from '../shared/errors.ts';
 import type { HoldCode } from './hold.ts';
 import type { EpochKind, SyncState } from './state.ts';
 
@@ -38,6 +39,7 @@ export interface EpochDecision {
   readonly hold: { readonly code: HoldCode; readonly reason: string; readonly remedy: string } | null;
 }
 
+/** Throws `targetUnsafe` where the configuration refuses a container that is not empty. */
 export function chooseEpoch(facts: EpochFacts): EpochDecision {
   const { state, head } = facts;
   const checkpoint = state.checkpoint;
@@ -118,6 +120,13 @@ function firstEpoch(facts: EpochFacts): EpochDecision {
   const adopt = reconcile(null, 'first load into a container that is not empty');
   if (facts.table.existing === 'adopt') return adopt;
   if (facts.table.existing === 'replace') return { ...adopt, unconditional: true };
+  if (facts.table.existing === 'refuse') {
+    throw new SyncError('targetUnsafe', {
+      problem: 'The container holds documents that this sync did not write.',
+      reason: 'The table is configured to refuse such a container ("existing": "refuse").',
+      remedy: 'Name an empty container, or set "existing" to "adopt".',
+    });
+  }
   return held(adopt, {
     code: 'containerNotEmpty',
     reason: 'The container holds documents that this sync did not write.',

@@ -54,16 +54,19 @@ function concernOf({ state, table, slot, empty, now }: LoadFacts): EpochDecision
   };
 }
 
-/** Whether a slot holds no document; other generations in its container do not count. */
-export async function isSlotEmpty(writer: DocumentWriter, slot: Slot | null, signal: AbortSignal): Promise<boolean> {
-  const generation = slot?.generation ?? null;
+/** Whether a slot holds no document; those of other generations and other tables in its container do not count. */
+export async function isSlotEmpty(
+  writer: DocumentWriter,
+  slot: Slot | null,
+  { discriminator }: Pick<TableConfiguration, 'discriminator'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const marks = [slot?.generation, discriminator].filter((mark) => mark !== null && mark !== undefined);
   let cursor: string | null = null;
   do {
     const page = await writer.scan(WHOLE, cursor, signal);
-    const own = page.documents.some(
-      ({ document }) => generation === null || document[generation.field] === generation.value,
-    );
-    if (own) return false;
+    if (page.documents.some(({ document }) => marks.every(({ field, value }) => document[field] === value)))
+      return false;
     ({ cursor } = page);
   } while (cursor !== null);
   return true;

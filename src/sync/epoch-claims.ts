@@ -130,6 +130,8 @@ export class EpochClaims {
     };
     const claimed = await transition(this.#deps.states, this.#target.id, (latest) => {
       const moved = latest.epoch !== planned.epoch || latest.pause !== null || latest.current?.phase === 'applying';
+      // Refused by somebody while it was planned once more.
+      if (latest.rejected?.planId === header.planId) return null;
       return moved || isBusy(latest, this.#input.driver, this.#now)
         ? null
         : claim(latest, plan, this.#input.driver, this.#now);

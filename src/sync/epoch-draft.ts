@@ -116,7 +116,7 @@ class EpochDrafter {
       state,
       head: head.version,
       containerRid: info.rid,
-      containerEmpty: state.checkpoint === null ? await isSlotEmpty(writer, first, this.#signal) : null,
+      containerEmpty: state.checkpoint === null ? await isSlotEmpty(writer, first, table, this.#signal) : null,
       recreated,
       commitsAvailable: range !== null,
       mappingChange: mapped.change,
@@ -142,7 +142,7 @@ class EpochDrafter {
     if (state.checkpoint === null) return { ...working, decision, load: true };
     const { writer } = atSlot(this.#target, slot);
     const info = await writer.describe(this.#signal);
-    const empty = await isSlotEmpty(writer, slot, this.#signal);
+    const empty = await isSlotEmpty(writer, slot, this.#target.configuration, this.#signal);
     const facts = { state, table: this.#target.configuration, slot, empty, now: this.#now };
     return { slot, info, decision: loadDecision(decision, facts), load: true };
   }
