@@ -11,6 +11,7 @@ import {
   tableStatus,
   type AdminAction,
 } from '../sync/administration.ts';
+import { tableLag } from '../sync/lag.ts';
 import type { AppRuntime } from './app-runtime.ts';
 import { hint } from './event-triggers.ts';
 
@@ -26,6 +27,9 @@ const STATUS: Readonly<Partial<Record<SyncError['code'], number>>> = {
   stateUnavailable: 503,
   publicationUnavailable: 503,
 };
+
+/** A status waits so long for the lake, in milliseconds, and then says that it cannot be read. */
+const LAKE_MS = 5_000;
 
 const ACTIONS = ['sync', 'pause', 'resume', 'resync', 'verify', 'approve', 'reject', 'replay', 'rollback'] as const;
 type Action = (typeof ACTIONS)[number];
@@ -98,7 +102,8 @@ async function statusOf(deps: AppDependencies, tableId: string): Promise<unknown
   const status = await tableStatus(deps, tableId);
   const held = deps.budget(tableId);
   const budget = held === null ? null : { ruPerSecond: held.budget, grant: held.grant, used: held.spent };
-  return { ...status, deadLetters: status.lastEpoch?.counts.deadLettered ?? 0, budget };
+  const behind = status.mode === null ? null : await tableLag(deps, tableId, status, AbortSignal.timeout(LAKE_MS));
+  return { ...status, behind, deadLetters: status.lastEpoch?.counts.deadLettered ?? 0, budget };
 }
 
 function adminAction(action: Exclude<Action, 'sync' | 'replay'>, planId: string | null): AdminAction {

@@ -131,10 +131,20 @@ describe.concurrent('tables that lose files', () => {
     await rename(table.folder, `${table.folder}-away`);
     await table.act('sync');
     await table.logged('epochHeld', { code: 'tableVanished' });
+    await table.until('waiting', ({ phase }) => phase === 'waiting');
+    const told = await azure.remote('status', '--table', table.id);
+    expect(JSON.parse(told.out)).toMatchObject({
+      phase: 'waiting',
+      concern: { code: 'tableVanished', remedy: 'Restore the table, or remove it from the configuration.' },
+      checkpoint: { version: table.writer.version },
+      behind: { error: 'tableVanished' },
+    });
     expect(await table.documents()).toEqual(rows(5));
     await rename(`${table.folder}-away`, table.folder);
     await table.writer.insert(rows(1, 5));
-    await table.arrives();
+    const { concern, behind } = await table.arrives();
+    expect(concern).toBeNull();
+    expect(behind).toEqual({ newest: table.writer.version, commits: 0, since: null });
     expect(await table.documents()).toEqual(rows(6));
   });
 

@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import type { FunctionsAddress } from '../../src/local/launcher/services.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import type { TableStatus } from '../../src/sync/administration.ts';
+import type { TableLag } from '../../src/sync/lag.ts';
 import type { LedgerEntry } from '../../src/sync/state-store.ts';
 import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
 import { primitives } from '../support/writer-columns.ts';
@@ -32,8 +33,8 @@ export interface LocalTablePorts {
   readonly announce: () => Promise<void>;
 }
 
-/** Of the status, with the number of dead letters that the app adds. */
-export type Status = TableStatus & { readonly deadLetters: number };
+/** Of the status, with what the app adds: the number of dead letters, and how far behind the table is. */
+export type Status = TableStatus & { readonly deadLetters: number; readonly behind: TableLag | null };
 
 export class LocalTable {
   readonly id: string;
