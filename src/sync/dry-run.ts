@@ -170,7 +170,7 @@ async function carryOut(
     }
   }
   const input = { tableId, planId, stage: stage.name, outputs, counts: NO_COUNTS };
-  return closeStage(deps, target, header, input, signal);
+  return (await closeStage(deps, target, header, input, signal)).hold;
 }
 
 function failureOf(result: SliceResult): SyncError {

@@ -15,8 +15,8 @@ export interface DuplicateKey {
   readonly last: RowPosition;
 }
 
-/** More than this many are certainly too many; naming them all would only fill memory. */
-const MOST_DUPLICATES = 10_000;
+/** A pass names no more than this many: a load cannot go on when one is full, for the others would be taken for unique. */
+export const MOST_DUPLICATES = 10_000;
 
 /** Looks at the identities of bucket `pass`; other passes look at the others. */
 export async function findDuplicateKeys(

@@ -24,10 +24,11 @@ const repeated = (keys: number, times: number): ReturnType<typeof row>[] =>
 async function tableOf(
   settings: Readonly<Record<string, unknown>>,
   sizes: WorkSizes,
+  rowsPerFile = 250,
 ): Promise<{ table: SyncTable; writer: DeltaWriter }> {
   const table = await world.table({ guards: { maxDeletes: { percent: 100 } }, ...settings }, '/id', sizes);
   const columns = primitives({ id: 'string', n: 'integer' });
-  return { table, writer: await DeltaWriter.create(table.folder, { columns, rowsPerFile: 250 }) };
+  return { table, writer: await DeltaWriter.create(table.folder, { columns, rowsPerFile }) };
 }
 
 async function expectHeld(
@@ -66,6 +67,16 @@ test('a large first load in which few documents are claimed by many rows is held
   await approved(table, planId);
   expect([...(await table.documents()).keys()]).toEqual(['alone']);
   expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts.deadLettered).toBe(2_000);
+});
+
+test('more documents with several rows than a load can name are never taken for unique, whoever approves it', async () => {
+  const { table, writer } = await tableOf({ duplicates: 'last' }, { ...LARGE, chunkSources: 100 }, 30_000);
+  await writer.insert(repeated(10_001, 2));
+  const { planId, reason } = await expectHeld(table, 'keyNotUnique');
+  expect(reason).toContain('10000 documents or more');
+  await administer(table.dependencies, table.id, { kind: 'approve', planId }, 'ann');
+  await expectHeld(table, 'keyNotUnique');
+  expect((await table.documents()).size).toBe(0);
 });
 
 test('as many of them as the threshold are dead letters', async () => {
