@@ -7,19 +7,11 @@ import type { PublicationDocument } from '../../src/sync/publication.ts';
 import { WORK_SIZES } from '../../src/sync/work-sizes.ts';
 import { DeltaWriter } from './delta-writer.ts';
 import type { SyncTable, SyncWorld } from './sync-harness.ts';
-import { primitives } from './writer-columns.ts';
+import { COLUMNS, rows } from './priced-table.ts';
 
-export const COLUMNS = primitives({ id: 'string', name: 'string', price: 'double' });
 export const GRACE_SECONDS = 600;
 /** Every load is cut into several chunks and slices. */
 export const SMALL = { ...WORK_SIZES, smallRows: 20, rangeRows: 40 };
-
-export const row = (id: number, name = `name ${id}`): { id: string; name: string; price: number } => ({
-  id: `p${id}`,
-  name,
-  price: id,
-});
-export const rows = (count: number): ReturnType<typeof row>[] => Array.from({ length: count }, (_, i) => row(i));
 
 export type Strategy = 'versionFlag' | 'blueGreen';
 

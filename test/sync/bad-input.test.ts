@@ -4,7 +4,8 @@ import { SyncError } from '../../src/shared/errors.ts';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
 import type { DocumentWriter } from '../../src/sync/document-writer.ts';
 import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
-import { approve, rows } from '../support/published-table.ts';
+import { rows } from '../support/priced-table.ts';
+import { approve } from '../support/published-table.ts';
 import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
 import { primitives } from '../support/writer-columns.ts';
 

@@ -1,9 +1,8 @@
 import { PartitionKeyDefinitionVersion } from '@azure/cosmos';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
-import { primitives } from '../support/writer-columns.ts';
-import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
-import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
+import { ids, pricedTable, row, rows } from '../support/priced-table.ts';
+import { SyncWorld } from '../support/sync-harness.ts';
 
 let world: SyncWorld;
 beforeAll(async () => {
@@ -11,31 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-const COLUMNS = primitives({ id: 'string', name: 'string', price: 'double' });
-
-async function tableOf(
-  settings: Readonly<Record<string, unknown>> = {},
-  options: Partial<DeltaWriterOptions> = {},
-): Promise<{ table: SyncTable; writer: DeltaWriter }> {
-  const table = await world.table(settings);
-  const writer = await DeltaWriter.create(table.folder, { columns: COLUMNS, changeFeed: true, ...options });
-  return { table, writer };
-}
-
-const row = (id: number, name = `name ${id}`): { id: string; name: string; price: number } => ({
-  id: `p${id}`,
-  name,
-  price: id,
-});
-const rows = (count: number): ReturnType<typeof row>[] => Array.from({ length: count }, (_, i) => row(i));
-
-async function ids(table: SyncTable): Promise<string[]> {
-  return [...(await table.documents()).keys()].toSorted();
-}
-
 describe('guards', () => {
   test('an epoch that would delete too much is held before its first write, and goes on when it is approved', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 3 } } });
+    const { table, writer } = await pricedTable(world, { guards: { maxDeletes: { count: 3 } } });
     await writer.insert(rows(40));
     await table.sync();
     await writer.delete((each) => Number(each['price']) < 20);
@@ -55,7 +32,7 @@ describe('guards', () => {
   });
 
   test('a held epoch clears itself when a later commit brings the rows back', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 3 } } });
+    const { table, writer } = await pricedTable(world, { guards: { maxDeletes: { count: 3 } } });
     await writer.insert(rows(40));
     await table.sync();
     const version = writer.version;
@@ -67,7 +44,7 @@ describe('guards', () => {
   });
 
   test('a rejected plan is not offered again at the same head', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 0 } } });
+    const { table, writer } = await pricedTable(world, { guards: { maxDeletes: { count: 0 } } });
     await writer.insert(rows(5));
     await table.sync();
     await writer.delete((each) => each['id'] === 'p1');
@@ -80,7 +57,7 @@ describe('guards', () => {
   });
 
   test('a rejection counts, even when the plan is being made once more at that moment', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { count: 3 } } });
+    const { table, writer } = await pricedTable(world, { guards: { maxDeletes: { count: 3 } } });
     await writer.insert(rows(40));
     await table.sync();
     await writer.delete((each) => Number(each['price']) < 20);
@@ -100,7 +77,9 @@ describe('guards', () => {
   });
 
   test('a table that is empty for a moment between two commits empties nothing', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 2 } });
+    const { table, writer } = await pricedTable(world, {
+      guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 2 },
+    });
     await writer.insert(rows(5));
     await table.sync();
     await writer.delete(() => true);
@@ -111,7 +90,9 @@ describe('guards', () => {
   });
 
   test('a table that stays empty is held as emptySource', async () => {
-    const { table, writer } = await tableOf({ guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 0 } });
+    const { table, writer } = await pricedTable(world, {
+      guards: { maxDeletes: { percent: 100 }, emptySourceSettleSeconds: 0 },
+    });
     await writer.insert(rows(5));
     await table.sync();
     await writer.delete(() => true);
@@ -120,7 +101,7 @@ describe('guards', () => {
   });
 
   test('a table that was dropped and created again is held, and reconciled on approval', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(4));
     await table.sync();
     await writer.recreate();
@@ -133,7 +114,7 @@ describe('guards', () => {
   });
 
   test('a table that was created again and has fewer versions than before is held as well', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     for (let id = 0; id < 4; id++) await writer.insert([row(id)]);
     await table.sync();
     await writer.recreate();
@@ -147,7 +128,7 @@ describe('guards', () => {
   });
 
   test('a container that was dropped and created again is held as containerReplaced', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(4));
     await table.sync();
     await table.container.delete();
@@ -159,7 +140,7 @@ describe('guards', () => {
   });
 
   test('a changed mapping is held, and rewrites what differs on approval', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(4));
     await table.sync();
     table.configure({ columns: { rename: { name: 'title' } } });
@@ -173,7 +154,7 @@ describe('guards', () => {
 
 describe('keys that are not unique', () => {
   test('rows that claim one document are dead letters naming both, and deleting one of them leaves the other', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert([row(1), row(2), row(1, 'second')]);
     expect(await table.sync()).toMatchObject({ kind: 'idle' });
     expect(await ids(table)).toEqual(['p2']);
@@ -184,7 +165,7 @@ describe('keys that are not unique', () => {
   });
 
   test('a second row that arrives later, and the first one going, leave the document of the row that is there', async () => {
-    const { table, writer } = await tableOf({ duplicates: 'last' });
+    const { table, writer } = await pricedTable(world, { duplicates: 'last' });
     await writer.insert([row(1), row(2)]);
     await table.sync();
     await writer.insert([row(1, 'newer')]);
@@ -195,7 +176,7 @@ describe('keys that are not unique', () => {
   });
 
   test('more of them than the threshold hold the epoch', async () => {
-    const { table, writer } = await tableOf({ deadLetters: { threshold: 1 } });
+    const { table, writer } = await pricedTable(world, { deadLetters: { threshold: 1 } });
     await writer.insert([...rows(5), ...rows(5)]);
     expect(await table.sync()).toMatchObject({ kind: 'held', code: 'keyNotUnique' });
     expect(await ids(table)).toEqual([]);
@@ -204,7 +185,7 @@ describe('keys that are not unique', () => {
 
 describe('rows that cannot be written', () => {
   test('are dead letters with their place and reason; the others arrive', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert([
       row(1),
       { id: 'a/b', name: 'bad', price: 1 },
@@ -224,7 +205,7 @@ describe('rows that cannot be written', () => {
   });
 
   test('an update that cannot be written leaves the old document and is not taken for a delete', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(2));
     await table.sync();
     await writer.update(
@@ -241,7 +222,7 @@ describe('rows that cannot be written', () => {
 
 describe('operators', () => {
   test('a paused table is left alone and goes on after resume', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(2));
     await administer(table.dependencies, table.id, { kind: 'pause' }, 'ann');
     expect(await table.sync()).toMatchObject({ kind: 'paused' });
@@ -250,7 +231,7 @@ describe('operators', () => {
   });
 
   test('verify finds drift made by hand and names it; resync repairs it', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(5));
     await table.sync();
     await table.container.item('p1', 'p1').delete();
@@ -268,7 +249,7 @@ describe('operators', () => {
   });
 
   test('resync in mode patch first learns from the changes which rows are gone', async () => {
-    const { table, writer } = await tableOf({
+    const { table, writer } = await pricedTable(world, {
       mode: 'patch',
       onDelete: 'delete',
       guards: { maxDeletes: { percent: 100 } },
@@ -284,7 +265,7 @@ describe('operators', () => {
   });
 
   test('a second driver is told busy while the first one works', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(2));
     const { planEpoch } = await import('../../src/sync/plan-epoch.ts');
     const signal = new AbortController().signal;
@@ -303,7 +284,7 @@ describe('operators', () => {
 
 describe('what is not written', () => {
   test('updates that change nothing in the document cost no write', async () => {
-    const { table, writer } = await tableOf({ columns: { exclude: ['price'] } });
+    const { table, writer } = await pricedTable(world, { columns: { exclude: ['price'] } });
     await writer.insert(rows(5));
     await table.sync();
     await writer.update(
@@ -318,7 +299,7 @@ describe('what is not written', () => {
   });
 
   test('an idle table costs one list call', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(2));
     await table.sync();
     const { hasNews } = await import('../../src/sync/plan-epoch.ts');

@@ -1,9 +1,8 @@
 /** Where a table begins: in which container, and at which version. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
-import { primitives } from '../support/writer-columns.ts';
-import { DeltaWriter, type DeltaWriterOptions } from '../support/delta-writer.ts';
-import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
+import { ids, pricedTable, row, rows } from '../support/priced-table.ts';
+import { SyncWorld } from '../support/sync-harness.ts';
 
 let world: SyncWorld;
 beforeAll(async () => {
@@ -11,31 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-const COLUMNS = primitives({ id: 'string', name: 'string', price: 'double' });
-
-async function tableOf(
-  settings: Readonly<Record<string, unknown>> = {},
-  options: Partial<DeltaWriterOptions> = {},
-): Promise<{ table: SyncTable; writer: DeltaWriter }> {
-  const table = await world.table(settings);
-  const writer = await DeltaWriter.create(table.folder, { columns: COLUMNS, changeFeed: true, ...options });
-  return { table, writer };
-}
-
-const row = (id: number, name = `name ${id}`): { id: string; name: string; price: number } => ({
-  id: `p${id}`,
-  name,
-  price: id,
-});
-const rows = (count: number): ReturnType<typeof row>[] => Array.from({ length: count }, (_, i) => row(i));
-
-async function ids(table: SyncTable): Promise<string[]> {
-  return [...(await table.documents()).keys()].toSorted();
-}
-
 describe('a container that is not empty', () => {
   test('a container that something else has filled is refused where the configuration says so', async () => {
-    const { table, writer } = await tableOf({ existing: 'refuse' });
+    const { table, writer } = await pricedTable(world, { existing: 'refuse' });
     await table.container.items.create({ id: 'theirs' });
     await writer.insert(rows(2));
     expect(await table.sync()).toMatchObject({ kind: 'failed', code: 'targetUnsafe' });
@@ -43,7 +20,7 @@ describe('a container that is not empty', () => {
   });
 
   test('documents of another table in the container are no concern of a table with a discriminator', async () => {
-    const { table, writer } = await tableOf({ discriminator: { field: 'kind', value: 'ours' } });
+    const { table, writer } = await pricedTable(world, { discriminator: { field: 'kind', value: 'ours' } });
     await table.container.items.create({ id: 'theirs', kind: 'other' });
     await writer.insert(rows(2));
     expect(await table.sync()).toMatchObject({ kind: 'idle', version: 1 });
@@ -51,7 +28,7 @@ describe('a container that is not empty', () => {
   });
 
   test('a container that something else has filled is held, adopted on approval, and equal documents are not written', async () => {
-    const { table, writer } = await tableOf();
+    const { table, writer } = await pricedTable(world);
     await writer.insert(rows(4));
     await table.container.items.create({ id: 'p0', name: 'name 0', price: 0 });
     await table.container.items.create({ id: 'stranger', name: 'x' });
@@ -70,7 +47,7 @@ describe('a container that is not empty', () => {
 
 describe('starting points', () => {
   test('start at a version reads only what came with it and after it', async () => {
-    const { table, writer } = await tableOf({ start: { version: 3 }, existing: 'adopt' });
+    const { table, writer } = await pricedTable(world, { start: { version: 3 }, existing: 'adopt' });
     await writer.insert([row(1)]);
     await writer.insert([row(2)]);
     await writer.insert([row(3)]);
@@ -80,13 +57,16 @@ describe('starting points', () => {
   });
 
   test('a start outside of the log is refused with a code', async () => {
-    const { table, writer } = await tableOf({ start: { version: 99 } });
+    const { table, writer } = await pricedTable(world, { start: { version: 99 } });
     await writer.insert([row(1)]);
     expect(await table.sync()).toMatchObject({ kind: 'failed', code: 'versionNotFound' });
   });
 
   test('rows that leave the filter are deleted', async () => {
-    const { table, writer } = await tableOf({ where: 'price < 3', guards: { maxDeletes: { percent: 100 } } });
+    const { table, writer } = await pricedTable(world, {
+      where: 'price < 3',
+      guards: { maxDeletes: { percent: 100 } },
+    });
     await writer.insert(rows(5));
     await table.sync();
     expect(await ids(table)).toEqual(['p0', 'p1', 'p2']);

@@ -6,11 +6,10 @@ import { planEpoch } from '../../src/sync/plan-epoch.ts';
 import { runSlice } from '../../src/sync/run-slice.ts';
 import { sealStage } from '../../src/sync/seal-stage.ts';
 import { NO_COUNTS } from '../../src/sync/state-store.ts';
+import { row, rows } from '../support/priced-table.ts';
 import {
   GRACE_SECONDS,
   SMALL,
-  row,
-  rows,
   published,
   pointer,
   slotDocuments,

@@ -4,11 +4,9 @@ import { hasNews } from '../../src/sync/plan-epoch.ts';
 import { slotName } from '../../src/sync/publication-state.ts';
 import type { PublicationDocument } from '../../src/sync/publication.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
+import { COLUMNS, row, rows } from '../support/priced-table.ts';
 import {
-  COLUMNS,
   GRACE_SECONDS,
-  row,
-  rows,
   published,
   freshness,
   pointer,

@@ -7,6 +7,7 @@ import { sealStage } from '../../src/sync/seal-stage.ts';
 import { NO_COUNTS } from '../../src/sync/state-store.ts';
 import { WORK_SIZES } from '../../src/sync/work-sizes.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
+import { row, rows } from '../support/priced-table.ts';
 import {
   GRACE_SECONDS,
   SMALL,
@@ -16,8 +17,6 @@ import {
   pointer,
   published,
   read,
-  row,
-  rows,
   slotDocuments,
   switchToTitles,
   type Strategy,
