@@ -83,8 +83,9 @@ export class PartitionPace {
     this.#notBefore = Math.max(this.#notBefore, notBefore);
     if (this.#clearMs < CUT_GAP_MS) return;
     this.#clearMs = 0;
-    // The service counts by the second: what it refuses for the rest of one was too much by as much.
-    const taken = 1 - (notBefore - now) / SECOND_MS;
+    // The service counts by the second: what it refuses for the rest of one was too much by as much. At the whole pace it
+    // tells no more than that pace and limit met: nobody else is known to take from the partition.
+    const taken = this.#factor < CLEARLY_LESS ? 1 - (notBefore - now) / SECOND_MS : 1;
     const served = this.#whole > 0 ? this.#servedRu(now) / this.#whole / this.#factor : 0;
     const part = Math.min(CEILING, taken, served < CLEARLY_LESS ? served : 1);
     // Little may have been served because little was asked for: one measurement does not cut to nothing.
