@@ -172,6 +172,8 @@ class EpochDrafter {
     });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, context, this.#signal);
     const byEnds = decision.kind === 'changes' && head.byEnds;
+    const why =
+      decision.kind === 'verify' ? `${decision.why}; ${await this.#costOfComparing(documents)}` : decision.why;
     const draft: PlanDraft = {
       tableId: this.#target.tableId,
       target: this.#target.id,
@@ -179,9 +181,7 @@ class EpochDrafter {
       kind: decision.kind,
       from: decision.from,
       to: head.version,
-      why: byEnds
-        ? `${decision.why}; read from the files that differ, which is less than every commit's`
-        : decision.why,
+      why: byEnds ? `${why}; read from the files that differ, which is less than every commit's` : why,
       ...stages,
       slot,
       load,
@@ -300,6 +300,12 @@ class EpochDrafter {
     const { ruPerWrite, rowsPerSecond } = await this.#cost();
     const seconds = rowsPerSecond === null ? null : rows / rowsPerSecond;
     return guardCost(guards, { ru: rows * ruPerWrite, seconds }, this.#now);
+  }
+
+  /** A verification reads every document of the container. */
+  async #costOfComparing(documents: number): Promise<string> {
+    const ru = Math.ceil(documents * (await this.#cost()).ruPerComparison);
+    return `reads ${documents} documents, about ${ru} RU`;
   }
 
   /** What the last epochs cost. */

@@ -240,6 +240,8 @@ describe('operators', () => {
     await administer(table.dependencies, table.id, { kind: 'verify' }, 'ann');
     expect(await table.sync()).toMatchObject({ kind: 'idle' });
     const { lastEpoch } = await tableStatus(table.dependencies, table.id);
+    expect(lastEpoch?.why).toBe('asked for by ann; reads 5 documents, about 1 RU');
+    expect(lastEpoch?.counts.requestUnits).toBeGreaterThan(0);
     expect(lastEpoch?.report).toMatchObject({ equal: 3, missing: 1, different: 1, extra: 1 });
     expect(lastEpoch?.report?.samples).toContainEqual({ kind: 'different', id: 'p2', fields: ['name'] });
     expect(await ids(table)).toEqual(['extra', 'p0', 'p2', 'p3', 'p4']);
