@@ -117,12 +117,10 @@ export class EpochClaims {
 
   async claim(planned: SyncState, header: PlanHeader, holdReason: Hold | null): Promise<PlanResult> {
     const first = header.stages[0] ?? { name: 'apply' as const, chunks: 0 };
+    const { tableId, planId, kind, from, to, why } = header;
+    const described = { planId, kind, from, to, why };
     const plan = {
-      planId: header.planId,
-      kind: header.kind,
-      from: header.from,
-      to: header.to,
-      why: header.why,
+      ...described,
       firstStage: first.name,
       chunks: first.chunks,
       ...(holdReason === null ? {} : { hold: holdReason }),
@@ -131,26 +129,17 @@ export class EpochClaims {
     const claimed = await transition(this.#deps.states, this.#target.id, (latest) => {
       const moved = latest.epoch !== planned.epoch || latest.pause !== null || latest.current?.phase === 'applying';
       // Refused by somebody while it was planned once more.
-      if (latest.rejected?.planId === header.planId) return null;
-      return moved || isBusy(latest, this.#input.driver, this.#now)
+      const refused = latest.rejected?.planId === planId;
+      return moved || refused || isBusy(latest, this.#input.driver, this.#now)
         ? null
         : claim(latest, plan, this.#input.driver, this.#now);
     });
     const current = claimed?.current;
     if (current === null || current === undefined) return { kind: 'busy' };
-    const { table, ...described } = {
-      table: header.tableId,
-      planId: header.planId,
-      kind: header.kind,
-      from: header.from,
-      to: header.to,
-      why: header.why,
-    };
-    this.#deps.log.event('epochPlanned', { table, ...described, rows: header.estimate.rows });
+    this.#deps.log.event('epochPlanned', { table: tableId, ...described, rows: header.estimate.rows });
     if (isHeld(current)) {
-      if (current.hold !== undefined)
-        this.logHold(current.hold.code, current.hold.reason, current.hold.remedy, header.planId);
-      return heldResult(header.planId, current.hold);
+      if (current.hold !== undefined) this.logHold(current.hold.code, current.hold.reason, current.hold.remedy, planId);
+      return heldResult(planId, current.hold);
     }
     return { kind: 'epoch', plan: summaryOf(header, header.stages) };
   }

@@ -78,6 +78,7 @@ class EpochDrafter {
   readonly #newest: number;
   readonly #now: number;
   readonly #signal: AbortSignal;
+  #measured: Promise<MeasuredCost> | undefined;
 
   constructor(request: DraftRequest, signal: AbortSignal) {
     this.#deps = request.deps;
@@ -308,9 +309,10 @@ class EpochDrafter {
     return `reads ${documents} documents, about ${ru} RU`;
   }
 
-  /** What the last epochs cost. */
-  async #cost(): Promise<MeasuredCost> {
-    return measuredCost(await this.#deps.states.history(this.#target.id, COST_EPOCHS, this.#signal));
+  /** What the last epochs cost; the ledger is read once, and only when something asks. */
+  #cost(): Promise<MeasuredCost> {
+    this.#measured ??= this.#deps.states.history(this.#target.id, COST_EPOCHS, this.#signal).then(measuredCost);
+    return this.#measured;
   }
 }
 
