@@ -3,6 +3,8 @@ import { completeIndexingPolicy, termCounter, type TermCounter } from './indexin
 import { isJsonMap, type Json, type JsonMap } from './json.ts';
 import { checkSameVectors, checkVectorIndexes, distanceFunctions } from './vector-policy.ts';
 import { parsePartitionKeyDefinition, pathNames, type PartitionKeyDefinition } from './partition-key.ts';
+import { parseComputedProperties } from './query/computed-properties.ts';
+import type { ComputedProperties } from './query/scope.ts';
 import { Refusal, badRequest } from './refusal.ts';
 
 /** A container's settings. */
@@ -14,6 +16,7 @@ export interface ContainerDefinition {
   /** Each key as the property names of its paths. */
   readonly uniqueKeys: readonly (readonly (readonly string[])[])[];
   readonly terms: TermCounter;
+  readonly computed: ComputedProperties;
   /** Measures of VectorDistance by the path of the embedding. */
   readonly distanceFunctions: ReadonlyMap<string, string>;
   /** The definition as it is given out, without system properties. */
@@ -73,6 +76,7 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
     defaultTtl,
     uniqueKeys,
     terms: termCounter(indexingPolicy),
+    computed: parseComputedProperties(given['computedProperties']),
     distanceFunctions: distanceFunctions(given['vectorEmbeddingPolicy']),
     properties: {
       ...given,

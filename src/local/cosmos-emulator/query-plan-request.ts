@@ -15,7 +15,7 @@ export function handleQueryPlan(service: Service, request: CosmosRequest): Answe
   const container = service.account.container(request.database ?? '', request.container ?? '');
   const requested = requestedQuery(request);
   // A plan for a query that means nothing would only put the error off.
-  compileQuery(requested.query, requested.parameters, service.now(), container.definition.distanceFunctions);
+  compileQuery(requested.query, requested.parameters, service.now(), container.definition);
   return { status: 200, charge: 1, body: planJson(request, container, requested) };
 }
 

@@ -42,7 +42,7 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
   const compiled =
     requested === undefined
       ? undefined
-      : compileQuery(requested.query, requested.parameters, now, container.definition.distanceFunctions);
+      : compileQuery(requested.query, requested.parameters, now, container.definition);
   if (compiled !== undefined) {
     checkCompositeIndex(container.definition.properties['indexingPolicy'], compiled.orderBy);
   }

@@ -28,12 +28,20 @@ export function compileExpression(expression: Expression, scope: Scope): Evaluat
     case 'member': {
       const object = compileExpression(expression.object, scope);
       const { name } = expression;
+      const computed = scope.context.computed.get(name);
+      if (computed !== undefined && scope.isDocument(expression.object)) return (row) => computed.of(object(row));
       return (row) => member(object(row), name);
     }
     case 'index': {
       const object = compileExpression(expression.object, scope);
       const index = compileExpression(expression.index, scope);
-      return (row) => member(object(row), index(row));
+      const { computed } = scope.context;
+      if (computed.size === 0 || !scope.isDocument(expression.object)) return (row) => member(object(row), index(row));
+      return (row) => {
+        const name = index(row);
+        const property = typeof name === 'string' ? computed.get(name) : undefined;
+        return property === undefined ? member(object(row), name) : property.of(object(row));
+      };
     }
     case 'unary':
       return compileUnary(expression.operator, compileExpression(expression.operand, scope));

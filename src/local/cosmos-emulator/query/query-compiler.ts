@@ -5,7 +5,7 @@ import { checkGrouping } from './grouping.ts';
 import { queryError } from './query-error.ts';
 import { referencedProperties } from './referenced-properties.ts';
 import { collectRows, type RowPlan } from './row-collector.ts';
-import { Scope, type Evaluate, type QueryContext, type Row } from './scope.ts';
+import { Scope, type ComputedProperties, type Evaluate, type QueryContext, type Row } from './scope.ts';
 import { compileSources } from './sources.ts';
 import type { Expression, Query, Selection } from './syntax.ts';
 import type { Value } from './values.ts';
@@ -36,21 +36,32 @@ export interface CompiledQuery {
   all(documents: Iterable<Value>): readonly Value[];
 }
 
+/** What a query has to know of the container's definition. */
+export interface QueriedContainer {
+  readonly distanceFunctions: DistanceFunctions;
+  readonly computed: ComputedProperties;
+}
+
+const PLAIN: QueriedContainer = { distanceFunctions: new Map(), computed: new Map() };
+
 /** Compiles for these parameters; `now` is the wall clock in milliseconds. */
 export function compileQuery(
   query: Query,
   parameters: ReadonlyMap<string, Value>,
   now: number,
-  distanceFunctions: DistanceFunctions = new Map(),
+  container: QueriedContainer = PLAIN,
 ): CompiledQuery {
   const [root, ...joins] = query.sources;
   if (root?.from.kind === 'query') {
     const from = { kind: 'path', path: { kind: 'identifier', name: root.alias ?? '(results)' } } as const;
     const outer: Query = { ...query, sources: [{ kind: 'bind', from, alias: root.alias }, ...joins] };
-    const compile = (one: Query): CompiledQuery => compileQuery(one, parameters, now, distanceFunctions);
-    return compileOver(compile(root.from.query), compile(outer));
+    const inner = compileQuery(root.from.query, parameters, now, container);
+    // Its results are no documents, so they have no computed properties.
+    return compileOver(inner, compileQuery(outer, parameters, now, { ...container, computed: new Map() }));
   }
-  const context: QueryContext = { parameters, compileSubquery, now, distanceFunctions, slots: 0 };
+  const { distanceFunctions, computed } = container;
+  const compiling = { parameters, compileSubquery, now, distanceFunctions, computed };
+  const context: QueryContext = { ...compiling, documentSlots: new Set(), slots: 0 };
   const scope = new Scope(context);
   const rootSlot = context.slots++;
   const plan = compilePlan(query, scope, rootSlot);
@@ -60,7 +71,7 @@ export function compileQuery(
   const whole = query.distinct || query.top !== undefined || query.limit !== undefined;
   return {
     needsDocuments: needsDocuments(query),
-    properties: referencedProperties(query),
+    properties: referencedProperties(query, computed),
     orderBy: query.orderBy.map((key) => ({ path: propertyPath(key.value), descending: key.descending })),
     each:
       !simple || whole || query.sources.length === 0

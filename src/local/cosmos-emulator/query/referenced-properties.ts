@@ -1,8 +1,27 @@
 /** Which top-level properties of a document a query looks at, so that the others need not be parsed. */
+import type { ComputedProperties } from './scope.ts';
 import { childrenOf, type Expression, type Query, type Source } from './syntax.ts';
 
 /** Their names; undefined when the query needs whole documents. */
-export function referencedProperties(query: Query): ReadonlySet<string> | undefined {
+export function referencedProperties(
+  query: Query,
+  computed: ComputedProperties = new Map(),
+): ReadonlySet<string> | undefined {
+  const names = namesIn(query);
+  if (names === undefined || computed.size === 0) return names;
+  const stored = new Set<string>();
+  for (const name of names) {
+    const property = computed.get(name);
+    // A part of the document may have a property of that name.
+    stored.add(name);
+    if (property === undefined) continue;
+    if (property.properties === undefined) return undefined;
+    for (const other of property.properties) stored.add(other);
+  }
+  return stored;
+}
+
+function namesIn(query: Query): ReadonlySet<string> | undefined {
   const [root] = query.sources;
   if (root === undefined || root.from.kind !== 'path') return new Set();
   const names = new Set<string>();

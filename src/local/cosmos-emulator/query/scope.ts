@@ -1,7 +1,7 @@
 /** What names mean while a query is compiled: aliases, parameters and, where allowed, aggregates. */
 import { aggregateFactory, type Accumulator } from './aggregates.ts';
 import { queryError } from './query-error.ts';
-import type { Query } from './syntax.ts';
+import type { Expression, Query } from './syntax.ts';
 import type { Value } from './values.ts';
 import type { DistanceFunctions } from './vector-distance.ts';
 
@@ -20,6 +20,16 @@ export interface Aggregate {
 /** Compiles a subquery to a function that calls `emit` for each of its results until that returns false. */
 export type CompileSubquery = (query: Query, scope: Scope) => (row: Row, emit: (value: Value) => boolean) => void;
 
+/** A property worked out from the document. */
+export interface ComputedProperty {
+  /** Top-level properties it looks at; undefined when it needs the whole document. */
+  readonly properties: ReadonlySet<string> | undefined;
+  of(document: Value): Value;
+}
+
+/** Those of a container, by name. */
+export type ComputedProperties = ReadonlyMap<string, ComputedProperty>;
+
 /** Shared by all scopes of one query. */
 export interface QueryContext {
   readonly parameters: ReadonlyMap<string, Value>;
@@ -27,6 +37,9 @@ export interface QueryContext {
   /** Wall clock in milliseconds, the same all through a query. */
   readonly now: number;
   readonly distanceFunctions: DistanceFunctions;
+  readonly computed: ComputedProperties;
+  /** Slots that hold whole documents, which alone have computed properties. */
+  readonly documentSlots: Set<number>;
   /** Slots given out so far. */
   slots: number;
 }
@@ -55,6 +68,12 @@ export class Scope {
 
   resolve(name: string): number | undefined {
     return this.aliases.get(name) ?? this.parent?.resolve(name);
+  }
+
+  /** True when the expression is an alias of the document itself. */
+  isDocument(expression: Expression): boolean {
+    const slot = expression.kind === 'identifier' ? this.resolve(expression.name) : undefined;
+    return slot !== undefined && this.context.documentSlots.has(slot);
   }
 
   parameter(name: string): Value {

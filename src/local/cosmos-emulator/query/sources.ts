@@ -18,7 +18,9 @@ export function compileSources(
   let iterate: Iterate = (_row, emit) => emit();
   sources.forEach((source, index) => {
     const origin = compileOrigin(source, scope, index === 0 ? rootSlot : undefined);
+    const whole = index === 0 && isDocument(source, scope, rootSlot);
     const slot = scope.bind(source.alias ?? (source.from.kind === 'path' ? lastName(source.from.path) : undefined));
+    if (whole) scope.context.documentSlots.add(slot);
     slots.push(slot);
     iterate = nest(iterate, origin, source.kind === 'iterate', slot);
   });
@@ -40,6 +42,7 @@ function compileOrigin(source: Source, scope: Scope, rootSlot: number | undefine
   const name = firstName(path);
   if (name === undefined) throw queryError('FROM needs the name of the container or a path in it.', 'SC2015');
   const slot = root.bind(name);
+  scope.context.documentSlots.add(slot);
   const value = compileExpression(path, root);
   return {
     kind: 'value',
@@ -48,6 +51,12 @@ function compileOrigin(source: Source, scope: Scope, rootSlot: number | undefine
       return value(row);
     },
   };
+}
+
+/** True when the source is the document: that of the container, or in a subquery an alias of it. */
+function isDocument(source: Source, scope: Scope, rootSlot: number | undefined): boolean {
+  if (source.kind !== 'bind' || source.from.kind !== 'path' || source.from.path.kind !== 'identifier') return false;
+  return rootSlot !== undefined || scope.isDocument(source.from.path);
 }
 
 function nest(outer: Iterate, origin: Origin, elements: boolean, slot: number): Iterate {
