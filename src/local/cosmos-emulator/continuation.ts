@@ -1,5 +1,5 @@
 /** Continuation tokens: where a paged read goes on. They hold all that is needed, so they outlive the emulator. */
-import { isJsonMap } from './json.ts';
+import { isJsonMap, type JsonMap } from './json.ts';
 import { badRequest } from './refusal.ts';
 
 /** After this document of the partitions in [min, max); `skip` results of the next one were already given. */
@@ -22,10 +22,25 @@ export interface OffsetPosition {
   readonly offset: number;
 }
 
-export type Position = ScanPosition | OffsetPosition;
+/** After the result with these keys of the document with this number, of whose equal results `skip` were given. */
+export interface OrderedPosition {
+  readonly kind: 'ordered';
+  readonly rid: string;
+  readonly read: number;
+  /** As in the result: `{"item": …}`, or `{}` where the document has no such property. */
+  readonly keys: readonly JsonMap[];
+  readonly number: number;
+  readonly skip: number;
+}
 
+export type Position = ScanPosition | OffsetPosition | OrderedPosition;
+
+/** Text of a position that a header can carry. */
 export function encodePosition(position: Position): string {
-  return JSON.stringify(position);
+  return JSON.stringify(position).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Reads a token that belongs to the container with this `_rid`, or 400. */
@@ -37,12 +52,15 @@ export function decodePosition(token: string, rid: string): Position {
     throw badRequest('Invalid Continuation Token.');
   }
   if (!isJsonMap(position)) throw badRequest('Invalid Continuation Token.');
-  const { kind, read = 0, min, max, number, skip, offset } = position;
+  const { kind, read = 0, min, max, number, skip, offset, keys } = position;
   if (position['rid'] !== rid) throw badRequest('Invalid Continuation Token: it belongs to another container.');
   if (!isCount(read)) throw badRequest('Invalid Continuation Token.');
   if (kind === 'offset' && isCount(offset)) return { kind: 'offset', rid, read, offset };
   if (kind === 'scan' && typeof min === 'string' && typeof max === 'string' && isCount(number) && isCount(skip)) {
     return { kind: 'scan', rid, read, min, max, number, skip };
+  }
+  if (kind === 'ordered' && Array.isArray(keys) && keys.every(isJsonMap) && isCount(number) && isCount(skip)) {
+    return { kind: 'ordered', rid, read, keys, number, skip };
   }
   throw badRequest('Invalid Continuation Token.');
 }

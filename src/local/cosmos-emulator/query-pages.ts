@@ -2,8 +2,10 @@
 import type { Container } from './container.ts';
 import { encodePosition, type Position, type ScanPosition } from './continuation.ts';
 import type { Item } from './item.ts';
+import { orderedToken, resultsBefore } from './ordered-position.ts';
 import type { Partition } from './partition.ts';
 import { documentsIn, type QueryScope } from './query-scope.ts';
+import { badRequest } from './refusal.ts';
 
 /** Bytes of an answer at most. */
 const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024;
@@ -28,10 +30,16 @@ interface Scan {
   at: { readonly partition: Partition; readonly number: number } | undefined;
 }
 
+/** A list, and how many of its results were given. */
+interface OpenList {
+  readonly results: readonly string[];
+  readonly given: number;
+}
+
 export class QueryPages {
   /** Open reads, by the token that goes on with them. */
   private readonly scans = new Map<string, Scan>();
-  private readonly lists = new Map<string, readonly string[]>();
+  private readonly lists = new Map<string, OpenList>();
   /** Makes tokens unique, also over restarts: equal positions of two queries are not the same read. */
   private lastRead = Date.now();
 
@@ -78,10 +86,22 @@ export class QueryPages {
     return { results, continuation: this.keep(container, scan), read };
   }
 
-  /** A page of a list; `list` is called unless the list is still known. */
-  list(rid: string, token: string | undefined, offset: number, limit: number, list: () => readonly string[]): Page {
-    const all = (token === undefined ? undefined : this.lists.get(token)) ?? list();
+  /**
+   * A page of a list; `list` is called unless the list is still known. `descending` are the directions of the keys the
+   * list is ordered by, undefined where its order is not one of properties.
+   */
+  list(
+    rid: string,
+    token: string | undefined,
+    position: Position | undefined,
+    limit: number,
+    descending: readonly boolean[] | undefined,
+    list: () => readonly string[],
+  ): Page {
+    const known = token === undefined ? undefined : this.lists.get(token);
     if (token !== undefined) this.lists.delete(token);
+    const all = known?.results ?? list();
+    const offset = known?.given ?? givenBefore(all, position, descending);
     let end = offset;
     let characters = 0;
     while (end < all.length && end - offset < limit && characters < MAX_PAGE_CHARACTERS) {
@@ -90,8 +110,11 @@ export class QueryPages {
     }
     const results = all.slice(offset, end);
     if (end >= all.length) return { results, continuation: undefined, read: new Map() };
-    const continuation = encodePosition({ kind: 'offset', rid, read: ++this.lastRead, offset: end });
-    remember(this.lists, continuation, all);
+    const read = ++this.lastRead;
+    const continuation =
+      (descending === undefined ? undefined : orderedToken(all, end, descending, rid, read)) ??
+      encodePosition({ kind: 'offset', rid, read, offset: end });
+    remember(this.lists, continuation, { results: all, given: end });
     return { results, continuation, read: new Map() };
   }
 
@@ -112,6 +135,19 @@ export class QueryPages {
     remember(this.scans, token, scan);
     return token;
   }
+}
+
+function givenBefore(
+  results: readonly string[],
+  position: Position | undefined,
+  descending: readonly boolean[] | undefined,
+): number {
+  if (position?.kind === 'offset') return position.offset;
+  if (position?.kind !== 'ordered') return 0;
+  if (descending?.length !== position.keys.length) {
+    throw badRequest('Invalid Continuation Token: it belongs to a query with another order.');
+  }
+  return resultsBefore(results, position, descending);
 }
 
 /** A read that begins after the position. Documents keep their numbers over a split, and partitions their order. */

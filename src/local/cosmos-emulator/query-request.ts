@@ -3,7 +3,8 @@ import { Admission } from './admission.ts';
 import { checkCompositeIndex } from './composite-index.ts';
 import type { Container } from './container.ts';
 import { decodePosition } from './continuation.ts';
-import { queriedValue, resourceText } from './document.ts';
+import { documentReader, resourceText } from './document.ts';
+import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
 import type { Partition } from './partition.ts';
 import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
@@ -138,17 +139,19 @@ function readPage(
   const now = (): number => service.now();
   const each = compiled?.each;
   if (compiled === undefined || each !== undefined) {
+    const read = documentReader(container, compiled?.properties);
     const produce =
       each === undefined
-        ? (item: Parameters<typeof resourceText>[1]) => [resourceText(container, item)]
-        : (item: Parameters<typeof resourceText>[1]) =>
-            each(queriedValue(container, item, compiled?.properties)).map(toText);
+        ? (item: Item) => [resourceText(container, item)]
+        : (item: Item) => each(read(item)).map(toText);
     const scan = position?.kind === 'scan' ? position : undefined;
     return pages.scan(container, scope, token, scan, limit, now, produce);
   }
   const read = new Map<Partition, number[]>();
-  const offset = position?.kind === 'offset' ? position.offset : 0;
-  const page = pages.list(container.rid, token, offset, limit, () =>
+  // An order by something else than properties (VectorDistance) has rules of its own.
+  const properties = compiled.orderBy.length > 0 && compiled.orderBy.every((key) => key.path !== undefined);
+  const descending = properties ? compiled.orderBy.map((key) => key.descending) : undefined;
+  const page = pages.list(container.rid, token, position, limit, descending, () =>
     compiled.all(documents(container, scope, now, compiled, read)).map(toText),
   );
   return { ...page, read };
@@ -164,6 +167,7 @@ function* documents(
   compiled: CompiledQuery,
   read: Map<Partition, number[]>,
 ): Generator<JsonMap> {
+  const readDocument = documentReader(container, compiled.properties);
   for (const partition of scope.partitions) {
     if (!compiled.needsDocuments) {
       const count = countIn(container, scope, partition, now);
@@ -174,7 +178,7 @@ function* documents(
     read.set(partition, sizes);
     for (const item of documentsIn(container, scope, partition, now)) {
       sizes.push(item.size);
-      yield queriedValue(container, item, compiled.properties);
+      yield readDocument(item);
     }
   }
 }

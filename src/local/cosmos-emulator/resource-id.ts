@@ -31,6 +31,13 @@ export function documentRids(container: Buffer): (number: number) => string {
   };
 }
 
+/** Number of the document with this `_rid`; undefined when it is none of a document. */
+export function documentNumber(rid: string): number | undefined {
+  const bytes = Buffer.from(rid.replaceAll('-', '/'), 'base64');
+  if (bytes.length !== 16) return undefined;
+  return bytes.readUInt32LE(8) + bytes.readUInt32LE(12) * 0x1_0000_0000;
+}
+
 /** `_etag` of the write with this number at this time: unique in the account and different after each write. */
 export function etagText(write: number, milliseconds: number): string {
   const high = Math.floor(write / 0x1_0000_0000);

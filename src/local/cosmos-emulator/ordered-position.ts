@@ -1,0 +1,79 @@
+/**
+ * Where the answer to an ordered plan's query goes on. SDKs resume such a query with a filter they did not send before,
+ * so a count of results would say nothing: the place is the keys and the document of the last result, as in the service.
+ */
+import { encodePosition, type OrderedPosition } from './continuation.ts';
+import { isJsonMap, type Json, type JsonMap } from './json.ts';
+import { compareValues } from './query/values.ts';
+import { documentNumber } from './resource-id.ts';
+
+/** Characters of a token with keys in it; a header has not room for every string. */
+const MOST_CHARACTERS = 4096;
+
+/** A result of an ordered plan's query: its keys, each as `{"item": …}`, and the number of its document. */
+interface OrderedResult {
+  readonly keys: readonly JsonMap[];
+  readonly number: number;
+}
+
+/** Token of the place after the first `end` results; undefined when they are not those of a plan. */
+export function orderedToken(
+  results: readonly string[],
+  end: number,
+  descending: readonly boolean[],
+  rid: string,
+  read: number,
+): string | undefined {
+  const last = readResult(results[end - 1], descending);
+  if (last === undefined) return undefined;
+  let skip = 1;
+  // A document gives several results where the query has a JOIN.
+  for (let i = end - 2; i >= 0 && skip < end; i--, skip++) {
+    const before = readResult(results[i], descending);
+    if (before === undefined || compareResults(before, last, descending) !== 0) break;
+  }
+  const position: OrderedPosition = { kind: 'ordered', rid, read, keys: last.keys, number: last.number, skip };
+  const token = encodePosition(position);
+  return token.length > MOST_CHARACTERS ? undefined : token;
+}
+
+/** Number of results that lie before the place. */
+export function resultsBefore(
+  results: readonly string[],
+  position: OrderedPosition,
+  descending: readonly boolean[],
+): number {
+  let low = 0;
+  let high = results.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const result = readResult(results[middle], descending);
+    if (result !== undefined && compareResults(result, position, descending) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (let given = 0; given < position.skip && low < results.length; given++, low++) {
+    const result = readResult(results[low], descending);
+    if (result === undefined || compareResults(result, position, descending) !== 0) break;
+  }
+  return low;
+}
+
+/** By the keys, then by the document, backwards if any key is: in the order in which an index is read. */
+function compareResults(left: OrderedResult, right: OrderedResult, descending: readonly boolean[]): number {
+  for (let i = 0; i < descending.length; i++) {
+    const order = compareValues(left.keys[i]?.['item'], right.keys[i]?.['item']);
+    if (order !== 0) return descending[i] === true ? -order : order;
+  }
+  const order = left.number - right.number;
+  return descending.includes(true) ? -order : order;
+}
+
+function readResult(text: string | undefined, descending: readonly boolean[]): OrderedResult | undefined {
+  const result: unknown = text === undefined ? undefined : JSON.parse(text);
+  if (!isJsonMap(result)) return undefined;
+  const keys: Json | undefined = result['orderByItems'];
+  const rid = result['_rid'];
+  if (!Array.isArray(keys) || keys.length !== descending.length || typeof rid !== 'string') return undefined;
+  const number = documentNumber(rid);
+  return number === undefined ? undefined : { keys: keys.map((key) => (isJsonMap(key) ? key : {})), number };
+}
