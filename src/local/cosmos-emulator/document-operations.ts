@@ -1,6 +1,6 @@
 /** The operations on one document, as point requests and batches share them. */
 import type { Container } from './container.ts';
-import { resourceValue, storedForm, type StoredForm } from './document.ts';
+import { documentReader, storedForm, type StoredForm } from './document.ts';
 import { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
 import type { Partition } from './partition.ts';
@@ -191,7 +191,7 @@ function patch(
   const existing = findLive(context, container, partition, operation.pk, operation.id ?? '');
   if (existing === undefined) return missing(context);
   if (!matches(operation.ifMatch, existing)) return preconditionFailed(context);
-  if (parsed.condition !== undefined && !parsed.condition(resourceValue(container, existing))) {
+  if (parsed.condition !== undefined && !parsed.condition(documentReader(container, undefined)(existing))) {
     return preconditionFailed(context);
   }
   const body = JSON.parse(existing.text) as JsonMap;

@@ -1,7 +1,7 @@
 /** A document on its way in: checked, stripped of system properties and put into stored form; and on its way out. */
 import { checkTtl, type ContainerDefinition } from './container-definition.ts';
 import type { Container } from './container.ts';
-import { projectDocument } from './document-projection.ts';
+import { documentProjection } from './document-projection.ts';
 import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
 import { Refusal, badRequest } from './refusal.ts';
@@ -69,24 +69,28 @@ export function resourceText(container: Container, item: Item, extra = ''): stri
   );
 }
 
-const SYSTEM_NAMES = ['_rid', '_self', '_etag', '_attachments', '_ts'] as const;
+/** The system properties, in the order they are given out. */
+const SYSTEM_PROPERTIES: Readonly<Record<string, (container: Container, item: Item) => string | number>> = {
+  _rid: (container, item) => container.documentRid(item.number),
+  _self: (container, item) => `${container.self}docs/${container.documentRid(item.number)}/`,
+  _etag: (_container, item) => item.etag,
+  _attachments: () => 'attachments/',
+  _ts: (_container, item) => item.seconds,
+};
 
-/** The document as queries see it: whole, or only the properties they look at. */
-export function queriedValue(container: Container, item: Item, properties: ReadonlySet<string> | undefined): JsonMap {
-  if (properties === undefined || SYSTEM_NAMES.some((name) => properties.has(name))) {
-    return resourceValue(container, item);
-  }
-  return projectDocument(item.text, properties);
-}
-
-/** The document with its system properties, parsed. */
-export function resourceValue(container: Container, item: Item): JsonMap {
-  const value = JSON.parse(item.text) as JsonMap;
-  const rid = container.documentRid(item.number);
-  value['_rid'] = rid;
-  value['_self'] = `${container.self}docs/${rid}/`;
-  value['_etag'] = item.etag;
-  value['_attachments'] = 'attachments/';
-  value['_ts'] = item.seconds;
-  return value;
+/** Reads documents as queries see them, with their system properties: whole, or only the properties they look at. */
+export function documentReader(
+  container: Container,
+  properties: ReadonlySet<string> | undefined,
+): (item: Item) => JsonMap {
+  const stored =
+    properties === undefined
+      ? (text: string) => JSON.parse(text) as JsonMap
+      : documentProjection([...properties].filter((name) => !Object.hasOwn(SYSTEM_PROPERTIES, name)));
+  const system = Object.entries(SYSTEM_PROPERTIES).filter(([name]) => properties?.has(name) ?? true);
+  return (item) => {
+    const value = stored(item.text);
+    for (const [name, of] of system) value[name] = of(container, item);
+    return value;
+  };
 }

@@ -92,7 +92,8 @@ function groupRows(plan: RowPlan, forEach: (each: (row: Row) => boolean) => void
   forEach((row) => {
     let group = only;
     if (group === undefined) {
-      const key = plan.groupBy.map((value) => canonicalText(value(row))).join();
+      let key = '';
+      for (const value of plan.groupBy) key += `${canonicalText(value(row))},`;
       group = groups.get(key);
       if (group === undefined) groups.set(key, (group = open([...row])));
     }

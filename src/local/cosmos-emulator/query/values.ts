@@ -57,10 +57,9 @@ export function equalValues(left: Value, right: Value): boolean {
 
 /** Text that is the same for equal values and no others; for DISTINCT and GROUP BY. */
 export function canonicalText(value: Value): string {
-  if (typeof value !== 'object' || value === null) {
-    // Minus zero equals zero.
-    return value === undefined ? 'undefined' : JSON.stringify(value === 0 ? 0 : value);
-  }
+  if (typeof value === 'string') return JSON.stringify(value);
+  // Minus zero gives the text of zero.
+  if (typeof value !== 'object' || value === null) return String(value);
   if (Array.isArray(value)) return `[${value.map(canonicalText).join(',')}]`;
   const names = Object.keys(value).toSorted();
   return `{${names.map((name) => `${JSON.stringify(name)}:${canonicalText(value[name])}`).join(',')}}`;
