@@ -110,10 +110,11 @@ describe('reading only the properties a query looks at', () => {
   it('knows system properties beside stored ones', async () => {
     await using run = await running();
     const container = await run.container({ id: 'c', partitionKey: '/pk' });
-    const { resource: stored } = await container.items.create({ id: 'a', pk: 'p', n: 1 });
+    const { resource } = await container.items.create({ id: 'a', pk: 'p', n: 1 });
+    const stored: Record<string, unknown> = { ...resource };
     for (const properties of [['_ts'], ['_etag', 'n'], ['id', '_rid', '_self', '_attachments', '_ts', '_etag']]) {
       const query = `SELECT ${properties.map((one) => `c.${one}`).join()} FROM c`;
-      const expected = Object.fromEntries(properties.map((one) => [one, stored?.[one]]));
+      const expected = Object.fromEntries(properties.map((one) => [one, stored[one]]));
       expect((await container.items.query(query).fetchAll()).resources).toEqual([expected]);
     }
   });
