@@ -20,6 +20,8 @@ export interface TableUse {
   served: number;
   /** Real over estimated cost, of late. */
   correction: number;
+  /** Operations that have been answered. */
+  answered: number;
   closed: boolean;
   registeredAs: string | null;
   registering: boolean;
@@ -29,6 +31,8 @@ const CORRECTION_MAXIMUM = 1000;
 /** A whole request's worth of operations moves an estimate at most this far towards what was charged. */
 const FOLLOW_MAXIMUM = 0.2;
 const FOLLOW_PER_OPERATION = 0.02;
+/** Before any answer the estimates count as much as this many operations. */
+const PRIOR_OPERATIONS = 2;
 
 /** A table that was just opened. */
 export function tableUse(table: BudgetTable): TableUse {
@@ -37,6 +41,7 @@ export function tableUse(table: BudgetTable): TableUse {
     priority: table.priority,
     served: 0,
     correction: 1,
+    answered: 0,
     closed: false,
     registeredAs: null,
     registering: false,
@@ -53,7 +58,12 @@ export function follow(
   operation: number,
 ): number {
   const operations = Math.max(1, answer.operations);
-  const weight = Math.min(FOLLOW_MAXIMUM, FOLLOW_PER_OPERATION * operations);
+  use.answered += operations;
+  // The first answers are averaged: a small grant gets few of them, and each decides what the next requests may cost.
+  const weight = Math.max(
+    Math.min(FOLLOW_MAXIMUM, FOLLOW_PER_OPERATION * operations),
+    operations / (PRIOR_OPERATIONS + use.answered),
+  );
   const ratio = Math.min(CORRECTION_MAXIMUM, Math.max(1 / CORRECTION_MAXIMUM, answer.charged / answer.estimate));
   use.correction += weight * (ratio - use.correction);
   const each = answer.charged / operations;

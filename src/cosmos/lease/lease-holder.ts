@@ -200,7 +200,7 @@ export class LeaseHolder {
       expired: this.#watch.expired(document, now),
       demand: Math.min(load.demand(), document.budget),
       operation: load.operation(),
-      unacknowledged: load.unacknowledged(),
+      chargedAtOnce: load.chargedAtOnce(),
       alive: this.#alive(),
       grantAgeMs: this.#grant.sent === null ? Number.POSITIVE_INFINITY : now - this.#grant.sent.monotonic,
       pending: this.#grant.pending.length > 0,

@@ -5,7 +5,8 @@ import type { SyncError } from '../../shared/errors.ts';
 export interface LeaseLoad {
   demand(): number;
   operation(): number;
-  unacknowledged(): number;
+  /** RU that the service may have charged all at once within the last second. */
+  chargedAtOnce(): number;
   /** False when no table uses the budget any more: leaving ends the holder id. */
   open(): boolean;
   /** What may be spent has changed. */

@@ -15,8 +15,8 @@ export interface LeaseSituation {
   /** 0: nothing to do and nothing owed. */
   readonly demand: number;
   readonly operation: number;
-  /** Sent and not answered. */
-  readonly unacknowledged: number;
+  /** What the service may have charged all at once within the last second: not answered, or answered late. */
+  readonly chargedAtOnce: number;
   /** False when nothing may be spent now. */
   readonly alive: boolean;
   /** Since the request that last confirmed the grant was sent. */
@@ -121,6 +121,7 @@ function nextGrant(
   );
   const grant = Math.floor(Math.max(0, Math.min(share + headroom, Math.max(room, Math.min(current, free)))));
   if (grant >= current || !situation.alive) return grant;
-  // What is in flight may be charged at any moment: it keeps its part of the budget until it is answered.
-  return Math.max(grant, Math.min(current, Math.floor(situation.unacknowledged / 1.05)));
+  // What is in flight may be charged at any moment, and what a stall held back was just charged: it keeps its part of the
+  // budget until that moment is a second ago.
+  return Math.max(grant, Math.min(current, Math.floor(situation.chargedAtOnce / 1.05)));
 }

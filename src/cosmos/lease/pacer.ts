@@ -1,5 +1,6 @@
 /** Decides when a request may be sent under a grant: token bucket, bound on what may be charged at once, partition ceilings. */
 import type { PartitionShare } from '../ru-limiter.ts';
+import { ChargeWindow } from './charge-window.ts';
 import { BUCKET_SECONDS, PartitionPace } from './partition-pace.ts';
 
 /** The grant as it stands. RU/s. */
@@ -30,21 +31,14 @@ export interface PacedRequest {
 }
 
 const GO: Verdict = { kind: 'go' };
-const WINDOW_MS = 1000;
-/** Unacknowledged plus just acknowledged RU may be this many seconds of the grant, and more the longer answers take: at most what a stall of the service may release at once. */
-const WINDOW_SECONDS = 1.05;
-const WINDOW_PER_LATENCY = 1.3;
-const WINDOW_LATENCY_MAXIMUM = 0.35;
 /** An operation is dear when it costs more seconds of the grant. */
 const DEAR_SECONDS = 0.25;
 /** A request should cost at most this many seconds of the grant. */
 const REQUEST_SECONDS = 0.08;
-const LATENCY_STEP = 1.03;
 
 /**
  * The state between grant and requests. Tokens grow from empty at the rate of the grant up to 100 ms of it; what was
- * spent beyond stays as debt. Whatever is sent counts against a window until a second after its answer, because the
- * service may charge it at any moment in between.
+ * spent beyond stays as debt. Whatever is sent counts against a window until a second after its answer.
  */
 export class Pacer {
   #tokens = 0;
@@ -52,19 +46,21 @@ export class Pacer {
   #pace: Pace = { grant: 0, budget: 0, granted: 0 };
   /** Per container, per partition key range. */
   readonly #partitions = new Map<string, Map<string, PartitionPace>>();
-  #unacknowledged = 0;
-  #inFlight = 0;
-  #acknowledged: { readonly at: number; readonly ru: number }[] = [];
-  #acknowledgedRu = 0;
-  /** Median seconds from send to answer. */
-  #latency = 0.02;
+  readonly #window = new ChargeWindow();
 
-  get unacknowledged(): number {
-    return this.#unacknowledged;
+  /** RU that the service may have charged all at once within the last second: not answered, or answered late. */
+  get chargedAtOnce(): number {
+    return this.#window.chargedAtOnce;
   }
 
+  /** RU sent and not answered. */
+  get unacknowledged(): number {
+    return this.#window.unacknowledged;
+  }
+
+  /** Requests sent and not answered. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#window.inFlight;
   }
 
   /** RU owed; 0 when none. */
@@ -92,14 +88,7 @@ export class Pacer {
     this.#pace = pace;
     this.#tokens = Math.min(this.#tokens, BUCKET_SECONDS * pace.grant);
     this.#paceParts(ms);
-    let old = 0;
-    for (const { at, ru } of this.#acknowledged) {
-      if (at > now - WINDOW_MS) break;
-      this.#acknowledgedRu -= ru;
-      old++;
-    }
-    if (old > 0) this.#acknowledged.splice(0, old);
-    if (this.#acknowledged.length === 0) this.#acknowledgedRu = 0;
+    this.#window.expire(now);
   }
 
   /** May this request be sent now? Call refill first. */
@@ -112,43 +101,30 @@ export class Pacer {
     const partitionMs = this.#partition(request)?.waitMs(cost, now) ?? 0;
     if (partitionMs > 0) return { kind: 'partition', waitMs: partitionMs, grantShort };
     if (grantShort) return { kind: 'tokens', waitMs: ((needed - this.#tokens) * 1000) / grant, grantShort };
-    if (this.#unacknowledged + this.#acknowledgedRu > 0) {
-      const seconds = WINDOW_SECONDS + Math.min(WINDOW_LATENCY_MAXIMUM, WINDOW_PER_LATENCY * this.#latency);
-      // One operation at a time may always go when it is dear: between two of them the window would leave much unused.
-      const alone = this.#inFlight === 0 && request.operations <= 1 && cost > DEAR_SECONDS * grant;
-      const single = alone ? cost : 0;
-      if (this.#unacknowledged + this.#acknowledgedRu + cost > seconds * grant + single) {
-        const first = this.#acknowledged[0];
-        const waitMs = first === undefined ? 50 : Math.max(5, first.at + WINDOW_MS - now);
-        return { kind: 'window', waitMs, grantShort };
-      }
-    }
+    // One operation at a time may always go when it is dear: between two of them the window would leave much unused.
+    const alone = this.inFlight === 0 && request.operations <= 1 && cost > DEAR_SECONDS * grant;
+    const waitMs = this.#window.waitMs(cost, alone ? cost : 0, grant, now);
+    if (waitMs > 0) return { kind: 'window', waitMs, grantShort };
     return GO;
   }
 
   send(request: PacedRequest): void {
     this.#tokens -= request.cost;
     this.#partition(request)?.take(request.cost);
-    this.#unacknowledged += request.cost;
-    this.#inFlight++;
+    this.#window.send(request.cost);
   }
 
   /** The answer charged `ru`; null: no answer, what was reserved counts. Call refill first. */
   settle(request: PacedRequest, ru: number | null, now: number, sentAt: number): void {
     const charged = ru ?? request.cost;
-    this.#return(request);
     this.#tokens += request.cost - charged;
     this.#partition(request)?.settle(request.cost, charged, now);
-    this.#acknowledged.push({ at: now, ru: charged });
-    this.#acknowledgedRu += charged;
-    const seconds = (now - sentAt) / 1000;
-    this.#latency *= seconds > this.#latency ? LATENCY_STEP : 1 / LATENCY_STEP;
-    this.#latency = Math.min(2, Math.max(0.004, this.#latency));
+    this.#window.settle(request.cost, charged, now, sentAt);
   }
 
   /** The request was not sent. */
   release(request: PacedRequest): void {
-    this.#return(request);
+    this.#window.release(request.cost);
     this.#tokens += request.cost;
     this.#partition(request)?.take(-request.cost);
   }
@@ -161,11 +137,6 @@ export class Pacer {
   requestRu(container: string, partition: string | null): number {
     const pace = this.#partition({ container, partition });
     return Math.min(REQUEST_SECONDS * this.#pace.grant, pace?.requestRu ?? Number.POSITIVE_INFINITY);
-  }
-
-  #return(request: PacedRequest): void {
-    this.#inFlight--;
-    this.#unacknowledged = this.#inFlight === 0 ? 0 : this.#unacknowledged - request.cost;
   }
 
   #partition(request: { readonly container: string; readonly partition: string | null }): PartitionPace | undefined {

@@ -84,8 +84,8 @@ export class SharedLimiter implements LeaseLoad {
     return Math.ceil(this.#operation * 100);
   }
 
-  unacknowledged(): number {
-    return Math.ceil(this.#pacer.unacknowledged * 100);
+  chargedAtOnce(): number {
+    return Math.ceil(this.#pacer.chargedAtOnce * 100);
   }
 
   open(): boolean {

@@ -70,7 +70,7 @@ describe('any number of holders planning in any order', () => {
             expired: new Set(),
             demand,
             operation: 0,
-            unacknowledged: 0,
+            chargedAtOnce: 0,
             alive,
             grantAgeMs: 2000,
             pending: before.pending.length > 0,

@@ -164,11 +164,11 @@ export const GRANT_FAILURES: readonly FailureCase[] = [
     limit: 0,
   },
   {
-    name: '7 a grant is held for what was acknowledged, not only for what is in flight',
+    name: '7 a grant is held for whatever was acknowledged, not only for what may have been charged all at once',
     without: [
       {
-        file: 'pacer.ts',
-        find: 'return this.#unacknowledged;',
+        file: 'charge-window.ts',
+        find: 'return this.#unacknowledged + this.#lateRu;',
         replace: 'return this.#unacknowledged + this.#acknowledgedRu;',
       },
     ],

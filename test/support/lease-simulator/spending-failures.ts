@@ -1,9 +1,9 @@
 /** Failure cases of how a grant is spent. */
-import { run } from './failure-case.ts';
+import { run, worst } from './failure-case.ts';
 import type { FailureCase } from './failure-case.ts';
 import { busy } from './figures.ts';
 import { QUIET, SATURATED } from './scenario.ts';
-import type { ScenarioEvent } from './scenario.ts';
+import type { Scenario, ScenarioEvent } from './scenario.ts';
 import { simulate } from './simulation.ts';
 
 export const SPENDING_FAILURES: readonly FailureCase[] = [
@@ -93,4 +93,48 @@ export const SPENDING_FAILURES: readonly FailureCase[] = [
     },
     limit: 2,
   },
+  {
+    name: 'operations cost twice the estimate, and small grants get few answers to learn it from before a stall',
+    without: [{ file: 'budget-table.ts', find: 'operations / (PRIOR_OPERATIONS + use.answered),', replace: '' }],
+    measure: (variant) =>
+      worst(
+        variant,
+        {
+          ...busy(16, 200, 15_000),
+          budget: 1500,
+          service: { ...QUIET.service, operationRu: 16 },
+          trouble: [{ kind: 'stall', from: 10_000, to: 12_000 }],
+        },
+        (outcome) => outcome.worstSecond,
+      ),
+    limit: 1.4,
+  },
+  {
+    name: 'a stall releases what high latency allowed to be on its way, and as much again follows',
+    without: [{ file: 'charge-window.ts', find: 'Math.min(latency, inTime)', replace: 'latency' }],
+    measure: (variant) => worst(variant, stalled(400), (outcome) => outcome.worstSecond),
+    limit: 1.3,
+  },
+  {
+    name: 'the grant of a holder whose requests a stall charged all at once is spent again by others',
+    without: [
+      {
+        file: 'charge-window.ts',
+        find: 'return this.#unacknowledged + this.#lateRu;',
+        replace: 'return this.#unacknowledged;',
+      },
+    ],
+    measure: (variant) => worst(variant, stalled(12), (outcome) => outcome.worstSecond),
+    limit: 1.15,
+  },
 ];
+
+/** Four processes, a small budget, dear operations, and a stall of the service. */
+function stalled(latencyMs: number): Scenario {
+  return {
+    ...busy(4, latencyMs, 25_000),
+    budget: 1500,
+    service: { ...QUIET.service, operationRu: 16 },
+    trouble: [{ kind: 'stall', from: 20_000, to: 22_000 }],
+  };
+}
