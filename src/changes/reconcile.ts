@@ -48,6 +48,8 @@ export interface ReconcilePolicy extends OperationPolicy {
   readonly discriminator?: TableConfiguration['discriminator'];
   /** With publish versionFlag: the field, and the generation that is compared. */
   readonly generation?: { readonly field: string; readonly value: number };
+  /** Hashes of identities that rows had before: their documents are this table's whatever they look like. */
+  readonly former?: ReadonlySet<string>;
 }
 
 /** Compares one range. First `addRow` for every row, then `match` for every stored document, then `rest`. */
@@ -74,11 +76,11 @@ export class Reconciliation {
   /** What is wrong with a stored document; undefined when nothing is. */
   match(stored: StoredSide): Difference | undefined {
     const open = this.#rowsByIdentity();
-    if (!belongs(stored.document, this.#policy)) {
+    const key = identityHash(stored.identity);
+    if (!belongs(stored.document, this.#policy) && this.#policy.former?.has(key) !== true) {
       this.#counts.foreign++;
       return undefined;
     }
-    const key = identityHash(stored.identity);
     const row = open.get(key);
     if (row === undefined) return this.#extra(stored);
     open.delete(key);
@@ -153,9 +155,10 @@ export function repairDecision(difference: Difference, policy: ReconcilePolicy):
         : { kind: 'operation', operation, otherwise: decision.merge };
     }
     case 'extra': {
-      // In mode patch the application may have documents that never were rows.
-      if (policy.mode === 'patch' && policy.discriminator === undefined) return { kind: 'none', why: 'deleteIgnored' };
       const { identity } = difference.stored;
+      // In mode patch the application may have documents that never were rows.
+      const ours = policy.discriminator !== undefined || policy.former?.has(identityHash(identity)) === true;
+      if (policy.mode === 'patch' && !ours) return { kind: 'none', why: 'deleteIgnored' };
       const none = { images: [], count: 0 };
       return decideOperation(
         { identity, version: policy.version, before: { known: false, ...none }, after: none },

@@ -9,13 +9,13 @@ import { verdictsAfter, type CollectedPass } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
 import { enterFence, type FencedSlice } from './fence.ts';
 import { holdEpoch } from './hold-epoch.ts';
-import type { Hold } from './hold.ts';
+import { isDecided, type Hold } from './hold.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, writeJson } from './plan.ts';
 import { beginLoad } from './publication-state.ts';
 import type { SlicePlan } from './slice-plan.ts';
 import { transition, type OperationCounts } from './state-store.ts';
-import { addTotals, deadLetterHold, refusalOf, totalsOf } from './epoch-refusal.ts';
+import { addTotals, deadLetterHold, decidesDeletes, refusalOf, totalsOf, undecidedHold } from './epoch-refusal.ts';
 import { enterStage } from './state.ts';
 import { streamSnapshot } from './streamed-chunk.ts';
 import type { SyncDependencies } from './sync-target.ts';
@@ -238,7 +238,8 @@ export class ApplySlice {
   async #refuse(first: CollectedPass, cursor: PassCursor, signal: AbortSignal): Promise<Hold | null> {
     const { header, context } = this.#plan;
     const { state } = await this.#deps.states.read(header.target);
-    if (state.current?.approval !== undefined) return null;
+    const approved = state.current?.approval !== undefined;
+    if (approved && (isDecided(state.current) || decidesDeletes(context.table))) return null;
     let totals = totalsOf(first);
     for (let at = nextPass(cursor); at !== null;) {
       const result = await this.#collect(at, signal);
@@ -246,7 +247,9 @@ export class ApplySlice {
       totals = addTotals(totals, totalsOf(result.pass));
       at = nextPass(result.cursor);
     }
-    return refusalOf({ totals, table: context.table, state, load: header.load, now: this.#deps.clock.now() });
+    const now = this.#deps.clock.now();
+    if (approved) return undecidedHold(totals, now);
+    return refusalOf({ totals, table: context.table, state, load: header.load, now });
   }
 
   async #isApproved(): Promise<boolean> {

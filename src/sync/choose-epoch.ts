@@ -18,6 +18,11 @@ export interface EpochFacts {
   readonly commitsAvailable: boolean;
   /** The mapping, compiled for the head's schema, gives other documents than the checkpoint's. */
   readonly mappingChange: 'none' | 'configuration' | 'schemaAccepted' | 'schemaPaused';
+  /**
+   * With a changed configuration, the rows that the documents were made from: `needed` where a comparison with the head
+   * alone cannot tell which documents were this table's, and `lost` where they would be, but cannot be read any more.
+   */
+  readonly former: 'needed' | 'lost' | null;
   readonly table: Pick<TableConfiguration, 'start' | 'existing' | 'mode'>;
   /** Version that `start` names, when it names one. */
   readonly startVersion: number | null;
@@ -36,6 +41,8 @@ export interface EpochDecision {
   readonly thenReconcile: boolean;
   /** Documents are made anew rather than brought up to date: a published table is loaded beside what readers see. */
   readonly rewrite: boolean;
+  /** The rows at `from` are read, too: documents of those that are gone are this table's to delete. */
+  readonly former: boolean;
   readonly hold: { readonly code: HoldCode; readonly reason: string; readonly remedy: string } | null;
 }
 
@@ -55,33 +62,25 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
   if (facts.recreated) {
     return held(rewrite(from, 'the table was created again'), {
       code: 'tableRecreated',
-      reason: `The log no longer holds the commit of version ${from} that the container was made from.`,
+      reason: `The log no longer holds the commit of version ${from} that the container was made from.${facts.table.mode === 'patch' ? ' In mode patch the documents of rows that the new table does not have stay.' : ''}`,
       remedy: 'Approve the plan if the new table is the one to publish.',
     });
   }
   // In mode patch only the changes tell which documents lost their row: they come first, whatever else is to be done.
   const first = facts.table.mode === 'patch' && facts.commitsAvailable ? untoldChanges(facts, from) : null;
-  if (state.request?.kind === 'reconcile' && first === null) return rewrite(from, `asked for by ${state.request.by}`);
-  if (facts.mappingChange === 'configuration') {
-    return held(rewrite(from, 'the mapping changed'), {
-      code: 'mappingChanged',
-      reason: 'The mapping configuration gives other documents than those in the container.',
-      remedy: 'Approve the plan to rewrite what differs, or restore the configuration.',
-    });
-  }
+  const former = facts.former === 'needed';
+  if (state.request?.kind === 'reconcile' && (first === null || former) && facts.former !== 'lost')
+    return { ...rewrite(from, `asked for by ${state.request.by}`), former };
+  if (facts.mappingChange === 'configuration')
+    return held({ ...rewrite(from, 'the mapping changed'), former }, mappingChanged(facts, from));
   if (facts.mappingChange === 'schemaPaused') {
-    return held(rewrite(from, 'the schema changed'), {
+    return held(schemaChange(first, from), {
       code: 'schemaDrift',
       reason: 'The table schema changed in a way that the configuration says to pause at.',
       remedy: 'Approve the plan to go on with the new schema, or change schemaDrift.',
     });
   }
-  if (facts.mappingChange === 'schemaAccepted') {
-    // What the changes do not touch is rewritten afterwards.
-    return first === null
-      ? rewrite(from, 'the schema changed')
-      : { ...first, why: 'the schema changed', thenReconcile: true };
-  }
+  if (facts.mappingChange === 'schemaAccepted') return schemaChange(first, from);
   if (state.dirty !== null) {
     if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
     return { ...changes(state.dirty.from, 'an epoch was given up'), unconditional: true };
@@ -98,6 +97,24 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     return { ...reconcile(from, `asked for by ${state.request.by}`), kind: 'verify' };
   }
   return { ...changes(from, 'nothing is new'), kind: 'none' };
+}
+
+/** What the changes do not touch is rewritten afterwards. */
+function schemaChange(first: EpochDecision | null, from: number): EpochDecision {
+  const why = 'the schema changed';
+  return first === null ? rewrite(from, why) : { ...first, why, thenReconcile: true };
+}
+
+function mappingChanged({ former }: EpochFacts, from: number): NonNullable<EpochDecision['hold']> {
+  const reason = 'The mapping configuration gives other documents than those in the container.';
+  const remedy = 'Approve the plan to rewrite what differs, or restore the configuration.';
+  if (former !== 'lost') return { code: 'mappingChanged', reason, remedy };
+  return {
+    code: 'mappingChanged',
+    reason: `${reason} Which of them were made from rows that are gone since version ${from}, or that have another id or partition key now, cannot be read any more: those stay.`,
+    remedy:
+      'Approve the plan to rewrite what differs, then delete those documents yourself, or restore the configuration.',
+  };
 }
 
 /** What is not in the container yet, or maybe not; null when there is nothing, or changes cannot tell. */
@@ -155,6 +172,7 @@ function decision(kind: EpochKind, from: number | null, why: string): EpochDecis
     scope: 'all',
     thenReconcile: false,
     rewrite: false,
+    former: false,
     hold: null,
   };
 }

@@ -25,7 +25,7 @@ export function loadDecision(decision: EpochDecision, facts: LoadFacts): EpochDe
   const { slot, empty } = facts;
   const why = `${decision.why}; loads ${slotName(slot)} beside what is read`;
   const kind = empty ? 'snapshot' : 'reconcile';
-  const load: EpochDecision = { ...decision, why, from: null, kind, unconditional: empty };
+  const load: EpochDecision = { ...decision, why, from: null, kind, unconditional: empty, former: false };
   const concern = concernOf(facts);
   if (concern === null) return load;
   const hold =

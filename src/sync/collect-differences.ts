@@ -18,6 +18,8 @@ import { readStored, spillFolder } from './stored-spill.ts';
 const MOST_SAMPLES = 1_000;
 /** A verdict about a document without a row. */
 const EXTRA_BYTES = 400;
+/** An entry of a set, beside its text. */
+const HASH_BYTES = 60;
 
 /** Null when the bucket holds more than a pass may. */
 export async function collectDifferences(request: PassRequest, signal: AbortSignal): Promise<CollectedPass | null> {
@@ -56,12 +58,14 @@ class Comparison {
   readonly #inScope: (identity: Identity) => boolean;
   /** Identities of rows that a dead letter names. */
   readonly #found = new Map<string, Identity>();
+  /** Hashes of identities that rows had when the documents were made. */
+  readonly #former = new Set<string>();
   #heldBytes = 0;
   #skipped = 0;
 
   constructor(policy: ReconcilePolicy, scope: readonly Identity[] | null, inScope: (identity: Identity) => boolean) {
-    this.#policy = policy;
-    this.#both = new Reconciliation(policy);
+    this.#policy = { ...policy, former: this.#former };
+    this.#both = new Reconciliation(this.#policy);
     this.#only = scope === null ? null : new Set(scope.map((identity) => identityHash(identity)));
     this.#inScope = inScope;
   }
@@ -73,11 +77,17 @@ class Comparison {
 
   get held(): { readonly rows: number; readonly bytes: number } {
     const { rows, bytes } = this.#both.held;
-    return { rows: rows + this.#rejected.size + this.#verdicts.length, bytes: bytes + this.#heldBytes };
+    const hashes = this.#rejected.size + this.#former.size;
+    return { rows: rows + hashes + this.#verdicts.length, bytes: bytes + this.#heldBytes };
   }
 
   addRow(image: Image): void {
     const hash = identityHash(image.identity);
+    if (image.side === 'before') {
+      this.#former.add(hash);
+      this.#heldBytes += HASH_BYTES + 2 * hash.length;
+      return;
+    }
     if (!this.#inScope(image.identity)) return;
     if (this.#only !== null && !this.#only.has(hash)) this.#found.set(hash, image.identity);
     if (image.rejection === undefined) this.#both.addRow(image);

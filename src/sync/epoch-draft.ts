@@ -7,11 +7,12 @@ import { SyncError } from '../shared/errors.ts';
 import { draftCleanup } from './cleanup-draft.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
+import { hidesDocuments, NO_FORMER_ROWS, readFormerRows, type FormerRows } from './former-rows.ts';
 import { judgeMapping, type JudgedMapping } from './judge-mapping.ts';
 import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
 import { compareWithCheckpoint, hasCommits, type LogObservation } from './log-observation.ts';
-import { changeContents, snapshotContents, stagesOf, type Contents } from './plan-contents.ts';
+import { changeContents, snapshotContents, stagesOf, withFormer, type Contents } from './plan-contents.ts';
 import { COST_EPOCHS, measuredCost, type MeasuredCost } from './measured-cost.ts';
 import { readRangeHead, readSnapshotHead, type Head } from './plan-head.ts';
 import { WHOLE } from './plan-sources.ts';
@@ -113,6 +114,7 @@ class EpochDrafter {
       table: this.#target.configuration,
     };
     const mapped = await this.#judgeMapping(context, info);
+    const former = recreated ? NO_FORMER_ROWS : await this.#formerRows(mapped, info);
     const facts: EpochFacts = {
       state,
       head: head.version,
@@ -121,6 +123,7 @@ class EpochDrafter {
       recreated,
       commitsAvailable: range !== null,
       mappingChange: mapped.change,
+      former: former.need,
       table: first !== null && isOwn(state, first) ? { ...table, existing: 'adopt' } : table,
       startVersion: start,
     };
@@ -132,7 +135,8 @@ class EpochDrafter {
       return cleanup.kind === 'draft' ? { ...cleanup, parts: [], hold: null, sourceEmpty: false } : cleanup;
     }
     if (idle) return { kind: 'nothing' };
-    return this.#draftAt(head, mapped.context, await this.#placeOf(chosen, { slot: working, info }));
+    const place = await this.#placeOf(chosen, { slot: working, info });
+    return this.#draftAt(head, mapped.context, place, place.decision.former ? former.snapshots : []);
   }
 
   /** Where the documents go: a rewrite of a published table goes beside what readers see. */
@@ -148,16 +152,17 @@ class EpochDrafter {
     return { slot, info, decision: loadDecision(decision, facts), load: true };
   }
 
-  async #draftAt(head: Head, context: TableContext, place: Place): Promise<DraftResult> {
+  async #draftAt(head: Head, context: TableContext, place: Place, former: readonly Snapshot[]): Promise<DraftResult> {
     const state = this.#state;
     const { decision, info, slot, load } = place;
     if (decision.kind === 'none') return { kind: 'nothing' };
     const whole = decision.kind !== 'changes' && head.snapshot === null ? await this.#readSnapshot(head.version) : head;
     const replay = whole.snapshot === null ? null : await this.#draftReplay(decision, whole.snapshot);
-    const contents =
+    let contents =
       decision.kind === 'changes' || whole.snapshot === null
         ? changeContents(head.sources, this.#deps.sizes)
         : await snapshotContents(whole.snapshot, this.#deps.sizes, this.#signal, replay?.paths);
+    for (const snapshot of former) contents = await withFormer(contents, snapshot, this.#deps.sizes, this.#signal);
     const empty = await this.#emptySource(decision, head, contents);
     if (empty.kind === 'settling') return empty;
 
@@ -187,6 +192,7 @@ class EpochDrafter {
       slot,
       load,
       context: contextName,
+      ...(former.length === 0 || state.checkpoint === null ? {} : { former: state.checkpoint.context }),
       unconditional: decision.unconditional,
       scope: replay?.scope ?? decision.scope,
       ...(byEnds ? { byEnds } : {}),
@@ -271,6 +277,15 @@ class EpochDrafter {
     if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', context };
     const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
     return judgeMapping(before, context, info);
+  }
+
+  /** What only the rows at the checkpoint tell of the documents that settings from before have made. */
+  async #formerRows({ change }: JudgedMapping, info: TargetInfo): Promise<FormerRows> {
+    const { checkpoint } = this.#state;
+    if (change !== 'configuration' || checkpoint?.containerRid !== info.rid) return NO_FORMER_ROWS;
+    const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
+    if (!hidesDocuments(before, this.#target.configuration)) return NO_FORMER_ROWS;
+    return readFormerRows(this.#target, this.#state, this.#signal);
   }
 
   /** An empty source is believed after its settle time, and even then held unless configured otherwise. */

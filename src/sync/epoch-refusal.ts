@@ -72,6 +72,11 @@ export function deadLetterHold(
   return { code, reason: example === '' ? reason : `${reason} ${example}`, remedy, since: now };
 }
 
+/** Whether the settings say what becomes of the documents of rows that are gone. */
+export function decidesDeletes({ mode, onDelete }: Pick<TableConfiguration, 'mode' | 'onDelete'>): boolean {
+  return mode !== 'patch' || onDelete !== undefined;
+}
+
 /** Mode patch without `onDelete`: an operator has to say what becomes of the documents of rows that are gone. */
 export function undecidedHold({ undecided }: EpochTotals, now: number): Hold | null {
   if (undecided === 0) return null;

@@ -1,6 +1,6 @@
 /** An epoch that waits for a person: why it does, and how it is approved or refused. Pure transitions. */
 import { SyncError } from '../shared/errors.ts';
-import { abandon, currentPlan, isHeld, type SyncState } from './state.ts';
+import { abandon, currentPlan, isHeld, type CurrentEpoch, type SyncState } from './state.ts';
 
 /** Why an epoch waits for a person, or for a better head. */
 export interface Hold {
@@ -28,6 +28,11 @@ export type HoldCode =
   | 'publishUnverified'
   | 'removalUnclear'
   | 'chunkFailed';
+
+/** Whether somebody said what becomes of the documents of rows that are gone: to approve another hold says nothing of it. */
+export function isDecided({ hold, approval }: CurrentEpoch): boolean {
+  return approval !== undefined && hold?.code === 'deleteUndecided';
+}
 
 /** The epoch waits from now on, even if an earlier hold of it was approved. */
 export function hold(state: SyncState, planId: string, reason: Hold): SyncState {

@@ -5,6 +5,7 @@ import type { AddFile } from '../delta/actions.ts';
 import type { Snapshot } from '../delta/snapshot.ts';
 import type { EpochDecision } from './choose-epoch.ts';
 import type { TargetInfo } from './document-writer.ts';
+import { decidesDeletes } from './epoch-refusal.ts';
 import { deleteLimit } from './guards.ts';
 import type { CountedSource } from './plan-head.ts';
 import { changeParts, liveRows, rangeCount, snapshotParts } from './plan-sources.ts';
@@ -42,12 +43,31 @@ export function changeContents(sources: readonly CountedSource[], sizes: WorkSiz
   };
 }
 
+/** What a comparison reads besides the table: the rows that it had when the documents were made. */
+export async function withFormer(
+  contents: Contents,
+  former: Snapshot,
+  sizes: WorkSizes,
+  signal: AbortSignal,
+): Promise<Contents> {
+  const { estimate, parts, small } = await snapshotContents(former, sizes, signal, null, 'former');
+  const rows = contents.estimate.rows + estimate.rows;
+  const bytes = contents.estimate.bytes + estimate.bytes;
+  return {
+    ...contents,
+    parts: [...contents.parts, ...parts],
+    estimate: { rows, bytes, deletes: null },
+    small: contents.small && small && isSmall(rows, bytes, sizes),
+  };
+}
+
 /** All files of a snapshot, or those of `paths`. */
 export async function snapshotContents(
   snapshot: Snapshot,
   sizes: WorkSizes,
   signal: AbortSignal,
   paths: ReadonlySet<string> | null = null,
+  kind: 'file' | 'former' = 'file',
 ): Promise<Contents> {
   const files: AddFile[] = [];
   let [rows, bytes] = [0, 0];
@@ -60,7 +80,7 @@ export async function snapshotContents(
   // Log replay promises no order; the same snapshot must give the same plan.
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
   return {
-    parts: snapshotParts(files, snapshot.version, sizes),
+    parts: snapshotParts(files, snapshot.version, sizes, kind),
     estimate: { rows, bytes, deletes: null },
     small: isSmall(rows, bytes, sizes),
     tableEmpty: files.length === 0,
@@ -99,7 +119,8 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
   const ranges = splitHashRanges(info.partitions, wanted, info.partitionKeyVersion).length;
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
-  const undecided = table.mode === 'patch' && table.onDelete === undefined && decision.kind === 'changes';
+  const findsGone = decision.kind === 'changes' || decision.former || table.discriminator !== undefined;
+  const undecided = !decidesDeletes(table) && findsGone;
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
   if (facts.guarded && (undecided || (inDoubt && Number.isFinite(limit))))
     stages.push({ name: 'count', chunks: ranges });

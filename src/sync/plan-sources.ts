@@ -21,6 +21,7 @@ export function snapshotParts(
   files: readonly AddFile[],
   version: number,
   sizes: WorkSizes,
+  kind: 'file' | 'former' = 'file',
 ): readonly (readonly PlanSource[])[] {
   const parts: PlanSource[][] = [];
   let part: PlanSource[] = [];
@@ -39,7 +40,7 @@ export function snapshotParts(
     };
     if (add.size <= sizes.chunkBytes) {
       if (bytes + add.size > sizes.chunkBytes || part.length >= sizes.chunkSources) close();
-      part.push({ kind: 'file', file, version, byteRange: null });
+      part.push({ kind, file, version, byteRange: null });
       bytes += add.size;
       continue;
     }
@@ -47,7 +48,7 @@ export function snapshotParts(
     for (let start = 0; start < add.size; start += sizes.chunkBytes) {
       // The log's size may be smaller than the file: the last range is open.
       const end = start + sizes.chunkBytes >= add.size ? Number.MAX_SAFE_INTEGER : start + sizes.chunkBytes;
-      part.push({ kind: 'file', file, version, byteRange: { start, end } });
+      part.push({ kind, file, version, byteRange: { start, end } });
       close();
     }
   }

@@ -51,6 +51,8 @@ export interface PlanHeader {
   readonly load: boolean;
   /** Blob with schema and mapping configuration to read and write with. */
   readonly context: string;
+  /** The context of `former` sources; absent where there are none. */
+  readonly former?: string;
   /** Every touched identity gets an unconditional operation: the container's state is not known. */
   readonly unconditional: boolean;
   /** Whether only the forced identities are looked at. */
@@ -77,10 +79,10 @@ export interface PlanHeader {
   };
 }
 
-/** Files, or pieces of files, that one chunk reads. */
+/** Files, or pieces of files, that one chunk reads. `former`: its rows only say which documents were this table's. */
 export type PlanSource =
   | {
-      readonly kind: 'file';
+      readonly kind: 'file' | 'former';
       readonly file: DataFile;
       readonly version: number;
       readonly byteRange: { readonly start: number; readonly end: number } | null;

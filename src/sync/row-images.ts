@@ -3,6 +3,7 @@ import type { Image } from '../changes/image.ts';
 import { readChangeRows } from '../delta/commit-changes.ts';
 import { readFileRows } from '../delta/file-rows.ts';
 import type { Row } from '../delta/schema.ts';
+import type { Mapping } from '../documents/mapping.ts';
 import { SyncError } from '../shared/errors.ts';
 import type { FailedRow } from './dead-letters.ts';
 import type { PlanSource } from './plan.ts';
@@ -57,22 +58,26 @@ async function* imagesOfSource(
   options: ImageOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ImageBatch> {
-  const columns = options.keysOnly === true ? plan.mapping.keyColumns : plan.mapping.columns;
+  const former = source.kind === 'former' ? plan.former : null;
+  const { layout, mapping } = former ?? plan;
+  const keysOnly = options.keysOnly === true || former !== null;
+  const columns = keysOnly ? mapping.keyColumns : mapping.columns;
   const reading = { columns, batchRows: BATCH_ROWS, ...(startRow === 0 ? {} : { startRow }) };
   const store = plan.target.source;
-  if (source.kind === 'file') {
+  if (source.kind !== 'change') {
     const byteRange = source.byteRange === null ? {} : { byteRange: source.byteRange };
     const selection = { file: source.file, select: { kind: 'live' as const } };
-    for await (const batch of readFileRows(store, selection, plan.layout, { ...reading, ...byteRange }, signal)) {
-      const mapper = new BatchMapper(plan, source.version, source.file.path, options.keysOnly === true);
-      batch.rows.forEach((row, i) => mapper.add(row, batch.rowIndexes[i] ?? 0, 'after'));
+    const side = source.kind === 'former' ? 'before' : 'after';
+    for await (const batch of readFileRows(store, selection, layout, { ...reading, ...byteRange }, signal)) {
+      const mapper = new BatchMapper(mapping, source.version, source.file.path, keysOnly);
+      batch.rows.forEach((row, i) => mapper.add(row, batch.rowIndexes[i] ?? 0, side));
       yield mapper.batch(batch.rows.length, { source: index, row: batch.nextRow });
     }
     return;
   }
   const change = source.source;
-  for await (const batch of readChangeRows(store, change, plan.layout, reading, signal)) {
-    const mapper = new BatchMapper(plan, change.version, change.file.path, options.keysOnly === true);
+  for await (const batch of readChangeRows(store, change, layout, reading, signal)) {
+    const mapper = new BatchMapper(mapping, change.version, change.file.path, keysOnly);
     batch.rows.forEach((row, i) =>
       mapper.add(row, batch.rowIndexes[i] ?? 0, sideOf(batch.changeTypes[i], change.file.path)),
     );
@@ -83,20 +88,20 @@ async function* imagesOfSource(
 class BatchMapper {
   readonly #images: Image[] = [];
   readonly #failed: FailedRow[] = [];
-  readonly #plan: SlicePlan;
+  readonly #mapping: Mapping;
   readonly #version: number;
   readonly #path: string;
   readonly #keysOnly: boolean;
 
-  constructor(plan: SlicePlan, version: number, path: string, keysOnly: boolean) {
-    this.#plan = plan;
+  constructor(mapping: Mapping, version: number, path: string, keysOnly: boolean) {
+    this.#mapping = mapping;
     this.#version = version;
     this.#path = path;
     this.#keysOnly = keysOnly;
   }
 
   add(row: Row, rowIndex: number, side: Image['side']): void {
-    const { mapping } = this.#plan;
+    const mapping = this.#mapping;
     if (!mapping.includes(row)) return;
     const place = { side, version: this.#version, position: { path: this.#path, row: rowIndex } };
     if (!this.#keysOnly) {

@@ -10,6 +10,7 @@ import { deletesOf } from './collected-pass.ts';
 import { DeadLetterBlob, deadLetterName } from './dead-letters.ts';
 import { totalsOf, undecidedHold } from './epoch-refusal.ts';
 import { holdEpoch } from './hold-epoch.ts';
+import { isDecided } from './hold.ts';
 import { OutcomeAccount } from './outcome-account.ts';
 import { planFolder, readPart, readRanges, writeJson } from './plan.ts';
 import { readImages } from './row-images.ts';
@@ -116,7 +117,7 @@ async function countSlice(
   // The exact deletes are compared when the stage is sealed; what nobody has decided holds the epoch here.
   const { state } = await deps.states.read(plan.target.id, signal);
   const undecided = undecidedHold(totalsOf(result.pass), deps.clock.now());
-  if (undecided !== null && state.current?.approval === undefined) {
+  if (undecided !== null && state.current !== null && !isDecided(state.current)) {
     await holdEpoch(deps, plan.target, input.planId, undecided, signal);
     return { kind: 'stopped' };
   }

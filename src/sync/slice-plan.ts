@@ -15,6 +15,8 @@ export interface SlicePlan {
   readonly layout: TableLayout;
   /** Not to be used from two rows at once; every slice gets its own. */
   readonly mapping: Mapping;
+  /** How the rows of `former` sources are read. */
+  readonly former: Pick<SlicePlan, 'layout' | 'mapping'> | null;
   readonly info: TargetInfo;
 }
 
@@ -28,8 +30,9 @@ export async function loadSlicePlan(
   const table = await deps.target(tableId);
   const header = await readPlan(deps.plans, table.id, planId, signal);
   const target = atSlot(table, header.slot);
-  const [context, info] = await Promise.all([
+  const [context, former, info] = await Promise.all([
     readContext(deps.plans, header.context, signal),
+    header.former === undefined ? null : readContext(deps.plans, header.former, signal),
     target.writer.describe(signal),
   ]);
   // A clean-up has the checkpoint of what is read, not of what it deletes.
@@ -45,6 +48,10 @@ export async function loadSlicePlan(
     context,
     layout: tableLayout(context.metadata, context.protocol),
     mapping: compileContext(context, info, header.slot),
+    former:
+      former === null
+        ? null
+        : { layout: tableLayout(former.metadata, former.protocol), mapping: compileContext(former, info) },
     info,
   };
 }

@@ -168,9 +168,9 @@ export function claim(state: SyncState, plan: Claim, driver: string, now: number
       problem: `Epoch ${state.current.epoch} of ${state.target} is applying and cannot be replaced.`,
     });
   }
-  // What held this very plan while it was carried out would hold it again.
+  // What held this very plan while it was carried out would hold it again, and came after what held it before that.
   const same = state.current?.planId === plan.planId ? state.current : null;
-  const reason = plan.hold === undefined ? same?.hold : { ...plan.hold, since: same?.hold?.since ?? plan.hold.since };
+  const reason = same?.hold ?? plan.hold;
   const current: CurrentEpoch = {
     epoch: state.epoch + 1,
     planId: plan.planId,
