@@ -146,6 +146,7 @@ export class Account {
       ++this.writes,
       now,
     );
+    container.keepHistory();
     database.containers.set(definition.id, container);
     return container;
   }
@@ -153,6 +154,7 @@ export class Account {
   replaceContainer(databaseId: string, id: string, body: JsonMap, now: number): Container {
     const container = this.container(databaseId, id);
     container.definition = replaceContainerDefinition(container.definition, body);
+    container.keepHistory();
     container.write = ++this.writes;
     container.time = now;
     return container;

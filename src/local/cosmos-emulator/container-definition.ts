@@ -16,6 +16,8 @@ export interface ContainerDefinition {
   /** Each key as the property names of its paths. */
   readonly uniqueKeys: readonly (readonly (readonly string[])[])[];
   readonly terms: TermCounter;
+  /** Milliseconds every version is kept for the change feed; undefined keeps none. */
+  readonly versionRetention: number | undefined;
   readonly computed: ComputedProperties;
   /** Measures of VectorDistance by the path of the embedding. */
   readonly distanceFunctions: ReadonlyMap<string, string>;
@@ -76,6 +78,7 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
     defaultTtl,
     uniqueKeys,
     terms: termCounter(indexingPolicy),
+    versionRetention: parseRetention(given['changeFeedPolicy']),
     computed: parseComputedProperties(given['computedProperties']),
     distanceFunctions: distanceFunctions(given['vectorEmbeddingPolicy']),
     properties: {
@@ -104,6 +107,16 @@ function parseUniqueKeys(policy: Json | undefined): ContainerDefinition['uniqueK
       return pathNames(path);
     });
   });
+}
+
+/** `retentionDuration` of a change feed policy, which is in minutes. */
+function parseRetention(policy: Json | undefined): number | undefined {
+  if (policy === undefined || policy === null) return undefined;
+  const minutes = isJsonMap(policy) ? (policy['retentionDuration'] ?? 0) : undefined;
+  if (typeof minutes !== 'number' || !Number.isInteger(minutes) || minutes < 0 || minutes > MAX_TTL) {
+    throw badRequest('The retentionDuration of the change feed policy must be a whole number of minutes.');
+  }
+  return minutes === 0 ? undefined : minutes * 60_000;
 }
 
 /** The definition after a replace: id, partition key and unique keys cannot change. */

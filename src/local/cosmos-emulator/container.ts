@@ -1,4 +1,5 @@
 /** A container: its settings, its physical partitions and what spans them. */
+import { ChangeHistory } from './change-history.ts';
 import type { ContainerDefinition } from './container-definition.ts';
 import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
@@ -138,9 +139,21 @@ export class Container {
     const items = [...parent.all()];
     left.adopt(items.filter((item) => item.epk < middle));
     right.adopt(items.filter((item) => item.epk >= middle));
+    left.history = parent.history?.of((item) => item.epk < middle);
+    right.history = parent.history?.of((item) => item.epk >= middle);
     this.formerPartitions = this.partitions;
     this.partitions = this.partitions.flatMap((partition) => (partition === parent ? [left, right] : [partition]));
     this.limit(this.ruPerSecond);
+  }
+
+  /** Begins or ends to keep every change, as the definition says. What was before is not known: not on disk either. */
+  keepHistory(): void {
+    const { versionRetention } = this.definition;
+    for (const partition of this.partitions) {
+      if (versionRetention === undefined) partition.history = undefined;
+      else if (partition.history !== undefined) partition.history.retention = versionRetention;
+      else partition.history = new ChangeHistory(partition.lsn, versionRetention);
+    }
   }
 
   /** Sets the partitions to those of a saved container. */

@@ -250,7 +250,12 @@ function store(
 }
 
 /** Removes what has expired and nobody asked for since; `spared` is about to be replaced. */
-function sweep(context: WriteContext, container: Container, partition: Partition, spared: Item | undefined): void {
+export function sweep(
+  context: WriteContext,
+  container: Container,
+  partition: Partition,
+  spared: Item | undefined,
+): void {
   for (const item of partition.all()) {
     if (item !== spared && !container.visible(item, context.now)) drop(context, container, partition, item);
   }
@@ -265,7 +270,7 @@ function existingBody(container: Container, existing: Item, form: StoredForm): J
 /** Removes a document with everything that refers to it. */
 export function drop(context: WriteContext, container: Container, partition: Partition, item: Item): void {
   if (container.uniqueKeys.active) container.uniqueKeys.remove(item.pk, JSON.parse(item.text) as JsonMap);
-  partition.remove(item);
+  partition.remove(item, context.now, !container.visible(item, context.now));
   context.changed(container, partition, item, undefined);
 }
 

@@ -27,7 +27,10 @@ export function replayFolder(folder: DataFolder, account: Account): void {
     replay.finishBase();
   }
   for (const database of account.databases.values()) {
-    for (const container of database.containers.values()) addUniqueKeys(container);
+    for (const container of database.containers.values()) {
+      addUniqueKeys(container);
+      container.keepHistory();
+    }
   }
 }
 
@@ -100,7 +103,7 @@ class Replay {
     const name = JSON.parse(id) as string;
     for (const partition of container.partitions) {
       const item = partition.get(pk, name);
-      if (item !== undefined) partition.remove(item);
+      if (item !== undefined) partition.remove(item, item.time, false);
     }
   }
 

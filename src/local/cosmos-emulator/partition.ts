@@ -1,4 +1,5 @@
 /** One physical partition: the documents of a range of effective partition keys, its log and its share of RU/s. */
+import type { ChangeHistory } from './change-history.ts';
 import { identityOf, type Item } from './item.ts';
 import { Throttle } from './throttle.ts';
 
@@ -21,6 +22,8 @@ export class Partition {
   readonly throttle = new Throttle();
   /** Budgets of throughput buckets, by bucket id. */
   readonly buckets = new Map<number, Throttle>();
+  /** Every change, where the container has a change feed policy. */
+  history: ChangeHistory | undefined;
   /** Number of the last write. */
   lsn: number;
   /** In order of creation. An atomic batch leaves undefined where it deleted, so that taking it back keeps the order. */
@@ -30,6 +33,8 @@ export class Partition {
   /** Versions in order of their writes; some are no longer live. */
   private log: Item[] = [];
   private undo: Undo[] | undefined;
+  /** Changes in the history before the batch. */
+  private historyBefore = 0;
 
   constructor(id: string, min: string, max: string, parents: readonly string[], lsn: number) {
     this.id = id;
@@ -86,6 +91,7 @@ export class Partition {
       this.log = this.log.filter((version) => version.live);
     }
     this.undo?.push({ identity, before, after: item });
+    this.history?.add({ lsn: item.lsn, time: item.time, before, after: item, expired: false });
   }
 
   /** Takes over documents of partitions that this one replaces. */
@@ -100,16 +106,19 @@ export class Partition {
     this.lsn = Math.max(this.lsn, this.log.at(-1)?.lsn ?? 0);
   }
 
-  remove(item: Item): void {
+  /** `expired`: because its time to live had run out. */
+  remove(item: Item, time: number, expired: boolean): void {
     const identity = identityOf(item.pk, item.id);
     this.store(identity, item, undefined);
     this.lsn++;
     this.undo?.push({ identity, before: item, after: undefined });
+    this.history?.add({ lsn: this.lsn, time, before: item, after: undefined, expired });
   }
 
   /** From here on writes can be taken back. */
   begin(): void {
     this.undo = [];
+    this.historyBefore = this.history?.length ?? 0;
   }
 
   /** Keeps the writes since `begin`. */
@@ -134,6 +143,7 @@ export class Partition {
       this.lsn--;
     }
     this.undo = undefined;
+    this.history?.takeBack(this.historyBefore);
     for (const { identity } of steps) if (this.items.get(identity) === undefined) this.items.delete(identity);
     return steps;
   }

@@ -275,7 +275,7 @@ describe('a data folder', () => {
               partition.put(item);
               journal.document(container, before, item);
             } else if (before !== undefined) {
-              partition.remove(before);
+              partition.remove(before, 0, false);
               journal.document(container, before, undefined);
             }
           }
