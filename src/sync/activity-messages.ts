@@ -48,6 +48,8 @@ export interface SliceInput {
   readonly cursor: string | null;
   /** Distinguishes what this slice writes (shuffle blobs) from other attempts at the chunk. */
   readonly attempt: string;
+  /** Dead letters of the epoch's other slices so far; absent for none. */
+  readonly deadLettered?: number;
 }
 
 export type SliceResult =

@@ -218,7 +218,9 @@ export class ApplySlice {
     const counts = this.#account.total();
     const first = result.deadLetters[0];
     const duplicates = result.deadLetters.filter(({ code }) => code === 'duplicateKey').length;
-    const totals = { failed: counts.deadLettered, duplicates };
+    // A slice without letters of its own does not hold what the others went on with.
+    const failed = counts.deadLettered === 0 ? 0 : counts.deadLettered + (this.#input.deadLettered ?? 0);
+    const totals = { failed, duplicates };
     const example = first === undefined ? '' : `The first one: ${first.code}: ${first.reason}`;
     const refusal = deadLetterHold(totals, context.table, this.#deps.clock.now(), example);
     if (refusal === null || (await this.#isApproved())) return counts;

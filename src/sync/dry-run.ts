@@ -45,7 +45,9 @@ export async function dryRun(deps: SyncDependencies, header: PlanHeader, signal:
   for (const stage of header.stages) {
     // What `count` is there for is counted here anyway.
     if (stage.name !== 'shuffle' && stage.name !== 'uniqueKeys') continue;
-    const hold = await carryOut(deps, plan, stage, signal);
+    const { hold, deadLettered } = await carryOut(deps, plan, stage, signal);
+    tally.count('deadLettered', deadLettered);
+    tally.totals = { ...tally.totals, failed: tally.totals.failed + deadLettered };
     if (hold !== null) return tally.result(plan, hold);
   }
   const chunks = header.stages.find((stage) => stage.name === 'apply')?.chunks ?? 0;
@@ -155,9 +157,10 @@ async function carryOut(
   { target, header }: SlicePlan,
   stage: PlanStage,
   signal: AbortSignal,
-): Promise<Hold | null> {
+): Promise<{ readonly hold: Hold | null; readonly deadLettered: number }> {
   const { tableId, planId } = header;
   const outputs: string[] = [];
+  let counts = NO_COUNTS;
   for (let chunk = 0; chunk < stage.chunks; chunk++) {
     let cursor: string | null = null;
     for (let slice = 0; slice === 0 || cursor !== null; slice++) {
@@ -166,11 +169,13 @@ async function carryOut(
       const result = await runSlice(deps, input, signal);
       if (result.kind !== 'ok') throw failureOf(result);
       if (result.output === true) outputs.push(attempt);
+      counts = addCounts(counts, result.counts);
       ({ cursor } = result);
     }
   }
-  const input = { tableId, planId, stage: stage.name, outputs, counts: NO_COUNTS };
-  return (await closeStage(deps, target, header, input, signal)).hold;
+  const input = { tableId, planId, stage: stage.name, outputs, counts };
+  const { hold } = await closeStage(deps, target, header, input, signal);
+  return { hold, deadLettered: counts.deadLettered };
 }
 
 function failureOf(result: SliceResult): SyncError {

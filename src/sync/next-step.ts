@@ -36,7 +36,7 @@ export interface Run {
   readonly stage: number;
   readonly pending: readonly PendingChunk[];
   readonly outputs: readonly string[];
-  /** Of the current stage; those of `apply` become the epoch's. */
+  /** Of the current stage, with the dead letters of those before; those of `apply` become the epoch's. */
   readonly counts: OperationCounts;
   readonly waitMs: number;
   readonly failure: EpochFailure | null;
@@ -231,7 +231,8 @@ function afterComplete(run: Run, result: CompleteResult): Run {
 function enter(run: Run, stage: number): Run {
   const chunks = run.plan?.stages[stage]?.chunks ?? 0;
   const pending = Array.from({ length: chunks }, (_, chunk) => ({ chunk, cursor: null, slices: 0, failures: 0 }));
-  const entered: Run = { ...run, stage, pending, outputs: [], counts: NO_COUNTS };
+  const deadLettered = stage === 0 ? 0 : run.counts.deadLettered;
+  const entered: Run = { ...run, stage, pending, outputs: [], counts: { ...NO_COUNTS, deadLettered } };
   if (chunks > 0) return { ...entered, phase: 'slices' };
   return { ...entered, phase: isLastStage(entered) ? 'complete' : 'seal' };
 }
@@ -251,6 +252,7 @@ function sliceInput(run: Run, pending: PendingChunk): SliceInput {
     chunk: pending.chunk,
     cursor: pending.cursor,
     attempt: attemptName(pending),
+    ...(run.counts.deadLettered === 0 ? {} : { deadLettered: run.counts.deadLettered }),
   };
 }
 

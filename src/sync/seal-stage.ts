@@ -49,9 +49,14 @@ export async function closeStage(
   const folder = planFolder(header.target, header.planId);
   const now = deps.clock.now();
   switch (input.stage) {
-    case 'shuffle':
+    case 'shuffle': {
       await writeJson(deps.plans, `${folder}/accepted.json`, input.outputs, signal);
-      return PASSED;
+      // A verification writes nothing that they could be missing from.
+      if (header.kind === 'verify') return PASSED;
+      const totals = { failed: input.counts.deadLettered, duplicates: 0 };
+      const hold = deadLetterHold(totals, target.configuration, now, 'They have no document id or partition key.');
+      return { hold, final: false };
+    }
     case 'count': {
       const { state } = await deps.states.read(target.id, signal);
       const hold = guardDeletes({ state, guards: target.configuration.guards, deletes: input.counts.deletes, now });

@@ -1,8 +1,10 @@
 /** More rows that cannot be written than the threshold: the hold says so, however the epoch is cut. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { administer, tableStatus } from '../../src/sync/administration.ts';
+import { previewEpoch, type EpochPreview } from '../../src/sync/preview-epoch.ts';
 import { WORK_SIZES, type WorkSizes } from '../../src/sync/work-sizes.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
+import { MemoryPlanStore } from '../support/memory-plan-store.ts';
 import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
 import { primitives } from '../support/writer-columns.ts';
 
@@ -48,6 +50,11 @@ async function expectHeld(
     remedy: held.remedy,
   });
   return held;
+}
+
+function dryRunOf(table: SyncTable): Promise<EpochPreview> {
+  const signal = new AbortController().signal;
+  return previewEpoch(table.dependencies, new MemoryPlanStore(), table.id, { exact: true }, signal);
 }
 
 async function approved(table: SyncTable, planId: string): Promise<void> {
@@ -113,4 +120,57 @@ test('rows of a large load that cannot be written for another reason are told as
   expect(reason).toMatch(/ rows cannot be written; the threshold is 10\. The first one: /);
   await approved(table, planId);
   expect((await table.documents()).size).toBe(40);
+});
+
+/** Rows without a key among others: they never come to a range of identities. */
+const keyless = Array.from({ length: 100 }, (_, n) => ({ id: n < 60 ? null : `k${n}`, n }));
+
+test('rows without a key in a large change are counted before it writes', async () => {
+  const { table, writer } = await tableOf({ deadLetters: { threshold: 10 } }, LARGE);
+  await writer.insert([row('alone', 0)]);
+  await table.sync();
+  await writer.insert(keyless);
+  expect(await dryRunOf(table)).toMatchObject({ hold: { code: 'tooManyDeadLetters' } });
+  const { planId, reason } = await expectHeld(table, 'tooManyDeadLetters');
+  expect(reason).toBe('60 rows cannot be written; the threshold is 10. They have no document id or partition key.');
+  expect([...(await table.documents()).keys()]).toEqual(['alone']);
+  await approved(table, planId);
+  expect((await table.documents()).size).toBe(41);
+  expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts.deadLettered).toBe(60);
+});
+
+test('as many of them as the threshold are dead letters of the epoch; a dry run counts them, too', async () => {
+  const { table, writer } = await tableOf({ deadLetters: { threshold: 60 } }, LARGE);
+  await writer.insert([row('alone', 0)]);
+  await table.sync();
+  await writer.insert(keyless);
+  expect(await dryRunOf(table)).toMatchObject({ hold: null, counts: { deadLettered: 60 } });
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect((await tableStatus(table.dependencies, table.id)).lastEpoch?.counts.deadLettered).toBe(60);
+});
+
+test('a verification of a table with such rows is not held for them', async () => {
+  const { table, writer } = await tableOf({ deadLetters: { threshold: 10 } }, LARGE);
+  await writer.insert(keyless);
+  await approved(table, (await expectHeld(table, 'tooManyDeadLetters')).planId);
+  await administer(table.dependencies, table.id, { kind: 'verify' }, 'ann');
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  expect((await tableStatus(table.dependencies, table.id)).lastEpoch).toMatchObject({ kind: 'verify' });
+});
+
+test.each([
+  ['a first load', false],
+  ['a change', true],
+] as const)('letters of all slices of %s are counted together, not those of each', async (_name, loadedBefore) => {
+  const { table, writer } = await tableOf({ deadLetters: { threshold: 10 } }, LARGE, 20);
+  if (loadedBefore) {
+    await writer.insert([row('alone', 0)]);
+    await table.sync();
+  }
+  // Two in each file, a few in each range.
+  await writer.insert(Array.from({ length: 400 }, (_, n) => row(n % 10 === 0 ? `k/${n}` : `k${n}`, n)));
+  const { planId, reason } = await expectHeld(table, 'tooManyDeadLetters');
+  expect(reason).toMatch(/^\d\d rows cannot be written; the threshold is 10\./);
+  await approved(table, planId);
+  expect((await table.documents()).size).toBe(loadedBefore ? 361 : 360);
 });

@@ -41,7 +41,7 @@ async function loaded(
 }
 
 const without = (writer: DeltaWriter, ...gone: readonly string[]): Promise<void> =>
-  writer.delete((each) => gone.includes(String(each['id'])));
+  writer.delete((each) => gone.some((id) => each['id'] === id));
 
 async function held(table: SyncTable, code: string): Promise<NonNullable<TableStatus['held']>> {
   expect(await table.sync()).toMatchObject({ kind: 'held', code });
