@@ -5,7 +5,7 @@ import { parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';
 
 const USAGE = `delta-cosmos emulator [--port N] [--https] [--partitions N] [--ru N] [--data DIR] [--key KEY] [--any-token]
-                              [--serverless] [--no-throttling]
+                              [--serverless] [--no-throttling] [--latency MS]
 
 Runs a Cosmos DB emulator on this machine until Ctrl-C. Prints one JSON object when it is ready: endpoint, key and, with
 --https, the certificate that clients must trust.
@@ -19,6 +19,7 @@ Runs a Cosmos DB emulator on this machine until Ctrl-C. Prints one JSON object w
   --any-token     accepts any Entra token as well as the key
   --serverless    an account without offers
   --no-throttling counts RU and never answers 429
+  --latency MS    waits so long before each answer (default: 0)
 `;
 
 /** Where Cosmos DB emulators usually listen. */

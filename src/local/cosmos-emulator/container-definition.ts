@@ -5,6 +5,7 @@ import { checkSameVectors, checkVectorIndexes, distanceFunctions } from './vecto
 import { parsePartitionKeyDefinition, pathNames, type PartitionKeyDefinition } from './partition-key.ts';
 import { parseComputedProperties } from './query/computed-properties.ts';
 import type { ComputedProperties } from './query/scope.ts';
+import { checkSpatialIndexes, completeGeospatialConfig } from './spatial-policy.ts';
 import { Refusal, badRequest } from './refusal.ts';
 
 /** A container's settings. */
@@ -72,6 +73,8 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
   const indexingPolicy = completeIndexingPolicy(given['indexingPolicy']);
   const uniqueKeys = parseUniqueKeys(given['uniqueKeyPolicy']);
   checkVectorIndexes(indexingPolicy, given['vectorEmbeddingPolicy']);
+  const geospatialConfig = completeGeospatialConfig(given['geospatialConfig']);
+  checkSpatialIndexes(indexingPolicy, geospatialConfig);
   return {
     id,
     partitionKey,
@@ -90,7 +93,7 @@ export function parseContainerDefinition(body: JsonMap): ContainerDefinition {
         conflictResolutionPath: '/_ts',
         conflictResolutionProcedure: '',
       },
-      geospatialConfig: given['geospatialConfig'] ?? { type: 'Geography' },
+      geospatialConfig,
     },
   };
 }

@@ -13,6 +13,7 @@ export const EMULATOR_FLAGS = {
   'any-token': { type: 'boolean' },
   serverless: { type: 'boolean' },
   'no-throttling': { type: 'boolean' },
+  latency: { type: 'string' },
 } as const;
 
 /** What `parseArgs` makes of the flags. */
@@ -30,6 +31,7 @@ export function emulatorOptions(values: EmulatorFlagValues): EmulatorOptions {
   const port = wholeNumber('port', values.port, 0, 65_535);
   const partitions = wholeNumber('partitions', values.partitions, 1, 10_000);
   const ruPerSecond = wholeNumber('ru', values.ru, 1, 1_000_000_000);
+  const latencyMs = wholeNumber('latency', values.latency, 0, 60_000);
   if (key !== undefined && Buffer.from(key, 'base64').length < LEAST_KEY_BYTES) {
     throw new SyncError('usage', {
       problem: 'The key given with --key is too short.',
@@ -45,6 +47,7 @@ export function emulatorOptions(values: EmulatorFlagValues): EmulatorOptions {
     ...(serverless === undefined ? {} : { serverless }),
     ...(port === undefined ? {} : { port }),
     ...(partitions === undefined ? {} : { partitions }),
+    ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(ruPerSecond === undefined ? {} : { ruPerSecond }),
   };
 }

@@ -70,7 +70,7 @@ export async function startCosmosEmulator(options: EmulatorOptions = {}): Promis
     now: () => clock.now(),
   };
   const server = await startServer(
-    { host, port: options.port ?? 0, certificate, clock },
+    { host, port: options.port ?? 0, certificate, clock, latencyMs: options.latencyMs ?? 0 },
     service,
     new QueryPages(),
     gate,

@@ -48,6 +48,11 @@ export interface EmulatorOptions {
   readonly ruModel?: RequestUnitModel;
   /** False answers no 429 of its own. @default true */
   readonly throttling?: boolean;
+  /**
+   * Milliseconds before a request is looked at. Clients written for the service count on its distance where they test
+   * timeouts and aborts. @default 0
+   */
+  readonly latencyMs?: number;
   /** A serverless account: no offers. @default false */
   readonly serverless?: boolean;
 }

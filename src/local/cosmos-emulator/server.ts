@@ -25,6 +25,7 @@ export interface ServerOptions {
   readonly port: number;
   readonly certificate: ServerCertificate | undefined;
   readonly clock: Clock;
+  readonly latencyMs: number;
 }
 
 export interface EmulatorServer {
@@ -41,7 +42,7 @@ export async function startServer(
   admin: AdminHandler,
 ): Promise<EmulatorServer> {
   const listener = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    answerRequest(options.clock, service, pages, gate, admin, request, response).catch(() => {
+    answerRequest(options, service, pages, gate, admin, request, response).catch(() => {
       // Whatever went wrong, a client sees it as a lost connection and the emulator goes on.
       response.destroy();
     });
@@ -85,7 +86,7 @@ function listen(server: http.Server | https.Server, options: ServerOptions): Pro
 }
 
 async function answerRequest(
-  clock: Clock,
+  options: ServerOptions,
   service: Service,
   pages: QueryPages,
   gate: Gate,
@@ -107,14 +108,14 @@ async function answerRequest(
   }
   service.counters.started();
   try {
-    await answerCosmos(clock, service, pages, gate, { method, url, request, body }, response);
+    await answerCosmos(options, service, pages, gate, { method, url, request, body }, response);
   } finally {
     service.counters.ended();
   }
 }
 
 async function answerCosmos(
-  clock: Clock,
+  { clock, latencyMs }: ServerOptions,
   service: Service,
   pages: QueryPages,
   gate: Gate,
@@ -136,7 +137,7 @@ async function answerCosmos(
     return;
   }
   const faults = requestFaults(service, parsed);
-  const before = delayBefore(faults);
+  const before = latencyMs + delayBefore(faults);
   if (before > 0) await clock.sleep(before);
   const { answer, effects } = dispatch(service, pages, gate, parsed, faults);
   if (effects.length === 0) {

@@ -56,6 +56,32 @@ it('refuses vector indexes without an embedding, and taking them away', async ()
   await replace({ indexingPolicy, vectorEmbeddingPolicy: { vectorEmbeddings: [embedding('/v'), embedding('/w')] } });
 });
 
+it('wants a bounding box for spatial indexes of the plane, and none for those of the globe', async () => {
+  await using run = await running();
+  const box = { xmin: -1, ymin: 0, xmax: 9, ymax: 7.5 };
+  const create = (id: string, type: string | undefined, index: object): Promise<unknown> =>
+    run.container({
+      id,
+      partitionKey: key,
+      indexingPolicy: { spatialIndexes: [{ path: '/place/?', types: ['Point'], ...index }] },
+      ...(type === undefined ? {} : { geospatialConfig: { type } }),
+    } as never);
+  await create('a', undefined, {});
+  await create('b', 'Geography', {});
+  await create('c', 'Geometry', { boundingBox: box });
+  const refused = (type: string): object => ({
+    code: 400,
+    message: expect.stringMatching(`boundingBox.*${type}`) as string,
+  });
+  await expect(create('d', undefined, { boundingBox: box })).rejects.toMatchObject(refused('Geography'));
+  await expect(create('d', 'Geometry', {})).rejects.toMatchObject(refused('Geometry'));
+  const { xmin, ymin, xmax } = box;
+  await expect(create('d', 'Geometry', { boundingBox: { xmin, ymin, xmax } })).rejects.toMatchObject(
+    refused('Geometry'),
+  );
+  await expect(create('d', 'Sphere', {})).rejects.toMatchObject({ code: 400 });
+});
+
 it('names a partition key path it cannot take', async () => {
   await using run = await running();
   const bad = run.container({ id: 'c', partitionKey: { paths: ['pk', '/b'], kind: 'MultiHash', version: 2 } });

@@ -202,3 +202,20 @@ describe('the emulator over HTTP', () => {
     expect((await call('GET', 'nothing')).status).toBe(404);
   });
 });
+
+it('waits before every answer when it is told how far away it is', async () => {
+  const waits: number[] = [];
+  const clock = {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    sleep: (ms: number): Promise<void> => {
+      waits.push(ms);
+      return Promise.resolve();
+    },
+  };
+  await using run = await running({ latencyMs: 7, clock });
+  run.emulator.faults.add({ match: {}, action: { kind: 'delay', ms: 3, before: true } });
+  expect((await raw(run.emulator, 'GET', '/dbs')).status).toBe(200);
+  expect((await raw(run.emulator, 'GET', '/dbs/none')).status).toBe(404);
+  expect(waits).toEqual([10, 7]);
+});
