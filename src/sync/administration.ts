@@ -1,6 +1,6 @@
 /** What an operator may do to a table, and what its status says. HTTP and the command line both call this. */
 import { SyncError } from '../shared/errors.ts';
-import type { Concern } from './concern.ts';
+import type { Concern, Retry } from './concern.ts';
 import { readDeadLetters, type DeadLetter } from './dead-letters.ts';
 import { transition, type LedgerEntry } from './state-store.ts';
 import { replaceable } from './choose-load.ts';
@@ -32,16 +32,17 @@ export interface TableStatus {
   readonly mode: string | null;
   readonly checkpoint: Pick<Checkpoint, 'version' | 'commitTimestamp' | 'syncedAt' | 'documents' | 'epoch'> | null;
   /**
-   * `waiting`: planning cannot come to a plan, `concern` tells why. `due`: nothing is under way, and there is work that the
-   * next look at the table begins with.
+   * `waiting`: planning cannot come to a plan, `concern` tells why. `retrying`: an epoch is under way, and `concern` tells
+   * what one of its chunks fails with. `due`: nothing is under way, and there is work that the next look at the table
+   * begins with.
    */
-  readonly phase: 'idle' | 'due' | 'claimed' | 'applying' | 'held' | 'waiting' | 'paused';
+  readonly phase: 'idle' | 'due' | 'claimed' | 'applying' | 'retrying' | 'held' | 'waiting' | 'paused';
   readonly current: Pick<
     CurrentEpoch,
     'planId' | 'kind' | 'from' | 'to' | 'why' | 'stage' | 'progress' | 'startedAt'
   > | null;
   readonly held: (NonNullable<CurrentEpoch['hold']> & { readonly planId: string }) | null;
-  readonly concern: Concern | null;
+  readonly concern: Concern | Retry | null;
   readonly due: readonly DueWork[];
   readonly pause: SyncState['pause'];
   readonly dirty: SyncState['dirty'];
@@ -164,7 +165,7 @@ export async function tableStatus(deps: SyncDependencies, tableId: string, signa
     phase: phaseOf(state),
     current: current === null ? null : epochStatus(current),
     held: current?.hold !== undefined && isHeld(current) ? { ...current.hold, planId: current.planId } : null,
-    concern: state.concern ?? null,
+    concern: state.concern ?? retryOf(state),
     due: dueWork(state),
     pause: state.pause,
     dirty: state.dirty,
@@ -225,8 +226,14 @@ function phaseOf(state: SyncState): TableStatus['phase'] {
   if (state.pause !== null) return 'paused';
   // Planning comes to it before it comes to the epoch.
   if ((state.concern ?? null) !== null) return 'waiting';
+  if (retryOf(state) !== null) return 'retrying';
   if (state.current !== null) return isHeld(state.current) ? 'held' : state.current.phase;
   return dueWork(state).length > 0 ? 'due' : 'idle';
+}
+
+/** What is told of a held epoch is what holds it. */
+function retryOf({ current }: SyncState): Retry | null {
+  return current === null || isHeld(current) ? null : (current.retry ?? null);
 }
 
 function dueWork(state: SyncState): readonly DueWork[] {

@@ -1,7 +1,6 @@
 /** What planning does to the state document: claims an epoch, resumes one, holds or gives up one that failed. */
-import { errorCatalogue } from '../shared/errors.ts';
 import type { EpochFailure, PlanInput, PlanResult, PlanSummary } from './activity-messages.ts';
-import { rememberConcern } from './concern.ts';
+import { rememberConcern, toldApart } from './concern.ts';
 import { hold, type Hold } from './hold.ts';
 import { readPlan, type PlanHeader, type PlanStage } from './plan.ts';
 import { slotName } from './publication-state.ts';
@@ -55,15 +54,12 @@ export class EpochClaims {
     return next ?? (await states.read(this.#target.id, this.#signal)).state;
   }
 
-  /** The message of an error ends with its remedy: the hold tells one. */
   #failed({ code, message }: EpochFailure): Hold {
-    const catalogue: Readonly<Record<string, { readonly remedy: string }>> = errorCatalogue();
-    const known = Object.hasOwn(catalogue, code) ? (catalogue[code]?.remedy ?? '') : '';
-    const repair = known !== '' && message.endsWith(` ${known}`) ? known : '';
+    const { reason, remedy } = toldApart(code, message);
     return {
       code: 'chunkFailed',
-      reason: repair === '' ? message : message.slice(0, -repair.length - 1),
-      remedy: `${repair === '' ? 'Repair the cause.' : repair} Then approve the plan to go on.`,
+      reason,
+      remedy: `${remedy ?? 'Repair the cause.'} Then approve the plan to go on.`,
       since: this.#now,
     };
   }

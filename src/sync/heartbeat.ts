@@ -1,5 +1,6 @@
 /** Tells the state document that somebody works on its epoch, for as long as a slice takes. */
 import type { SliceInput, SliceResult } from './activity-messages.ts';
+import { gettingOn, retrying } from './concern.ts';
 import { transition } from './state-store.ts';
 import { DRIVER_TERM_MS, reportProgress, type SyncState } from './state.ts';
 import type { SyncDependencies } from './sync-target.ts';
@@ -7,7 +8,7 @@ import type { SyncDependencies } from './sync-target.ts';
 /** Often enough that a driver's term never ends while it works. */
 const BEAT_MS = DRIVER_TERM_MS / 4;
 
-/** Runs a slice; its epoch stays its driver's meanwhile, and shows a finished chunk as progress. */
+/** Runs a slice; its epoch stays its driver's meanwhile, and shows a finished chunk as progress, and one that comes to nothing. */
 export async function withHeartbeat(
   deps: SyncDependencies,
   input: SliceInput,
@@ -17,7 +18,15 @@ export async function withHeartbeat(
   const beating = beat(deps, input, ended.signal);
   try {
     const result = await work();
-    if (result.kind === 'ok') await tell(deps, input, result.cursor === null ? 1 : 0);
+    const failure = failureOf(input, result);
+    const now = deps.clock.now();
+    if (failure !== null) {
+      // A state that cannot be written changes nothing else: the log has it, too.
+      await tell(deps, input, (state) => retrying(state, input, failure, now)).catch(() => undefined);
+    } else if (result.kind === 'ok') {
+      const chunks = result.cursor === null ? 1 : 0;
+      await tell(deps, input, (state) => gettingOn(progressed(state, input, chunks, now), input));
+    }
     return result;
   } finally {
     ended.abort();
@@ -29,16 +38,24 @@ async function beat(deps: SyncDependencies, input: SliceInput, ended: AbortSigna
   while (!ended.aborted) {
     await deps.clock.sleep(BEAT_MS, ended).catch(() => undefined);
     // Losing a beat is harmless: the next one, or the end of the slice, makes up for it.
-    if (!ended.aborted) await tell(deps, input, 0).catch(() => undefined);
+    const beaten = (state: SyncState): SyncState => progressed(state, input, 0, deps.clock.now());
+    if (!ended.aborted) await tell(deps, input, beaten).catch(() => undefined);
   }
 }
 
-async function tell(deps: SyncDependencies, input: SliceInput, chunks: number): Promise<void> {
+async function tell(deps: SyncDependencies, input: SliceInput, change: (state: SyncState) => SyncState): Promise<void> {
   const target = await deps.target(input.tableId);
-  await transition(deps.states, target.id, (state) => {
-    if (state.current?.planId !== input.planId) return null;
-    return progressed(state, input, chunks, deps.clock.now());
-  });
+  await transition(deps.states, target.id, (state) => (state.current?.planId === input.planId ? change(state) : null));
+}
+
+/** What the slice is tried again for; null where it got on, was not wanted, or nobody tries it again. */
+function failureOf(input: SliceInput, result: SliceResult): { readonly code: string; readonly message: string } | null {
+  if (result.kind === 'failed') return result.retryable ? result : null;
+  if (result.kind !== 'ok' || result.cursor === null || result.cursor !== input.cursor) return null;
+  return {
+    code: 'noProgress',
+    message: 'A slice settled nothing: the container does not answer, or the budget is too small.',
+  };
 }
 
 /** A chunk that is repeated counts again; what is shown never exceeds the whole. */

@@ -3,7 +3,7 @@
  * Every transition is a pure function from state to state; the store applies it by `ifMatch`.
  */
 import { SyncError } from '../shared/errors.ts';
-import type { Concern } from './concern.ts';
+import type { Concern, Retry } from './concern.ts';
 import type { Hold } from './hold.ts';
 import { NOT_PUBLISHED, retire, type Publication, type Slot } from './publication-state.ts';
 import type { Removal } from './removal.ts';
@@ -60,6 +60,8 @@ export interface CurrentEpoch {
   /** Who approved this very plan. */
   readonly approval?: { readonly by: string; readonly at: number };
   readonly startedAt: number;
+  /** Set while a slice of it comes to nothing and is tried again. */
+  readonly retry?: Retry;
   /** Set while a slot that nobody reads yet is loaded, with the context of its documents. */
   readonly load?: { readonly slot: Slot; readonly context: string };
 }
@@ -186,6 +188,7 @@ export function claim(state: SyncState, plan: Claim, driver: string, now: number
     ...(plan.load === undefined ? {} : { load: plan.load }),
     ...(reason === undefined ? {} : { hold: reason }),
     ...(same?.approval === undefined ? {} : { approval: same.approval }),
+    ...(same?.retry === undefined ? {} : { retry: same.retry }),
   };
   return { ...state, current };
 }

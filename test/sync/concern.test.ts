@@ -2,9 +2,13 @@
 import { rename } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { administer, tableStatus, type TableStatus } from '../../src/sync/administration.ts';
+import { driveRun } from '../../src/sync/drive-run.ts';
+import type { DocumentWriter } from '../../src/sync/document-writer.ts';
 import { hasNews } from '../../src/sync/plan-epoch.ts';
 import { transition } from '../../src/sync/state-store.ts';
 import type { SyncState } from '../../src/sync/state.ts';
+import type { SyncDependencies } from '../../src/sync/sync-target.ts';
+import { SyncError } from '../../src/shared/errors.ts';
 import { DeltaWriter } from '../support/delta-writer.ts';
 import { SyncWorld, type SyncTable } from '../support/sync-harness.ts';
 import { primitives } from '../support/writer-columns.ts';
@@ -100,4 +104,54 @@ test('work that is known already is named: duplicates to look up, requests, rang
   await administer(table.dependencies, table.id, { kind: 'resume' }, 'ann');
   expect(await table.sync()).toMatchObject({ kind: 'idle' });
   expect(await status(table)).toMatchObject({ phase: 'idle', due: [] });
+});
+
+test('a slice that fails for a passing reason and is tried again is told with its attempts until it gets on', async () => {
+  const { table, writer } = await loaded();
+  await writer.insert([{ id: 'c', name: 'z' }]);
+  const target = await table.dependencies.target(table.id);
+  let left = 5;
+  const seen: TableStatus[] = [];
+  const running = new AbortController().signal;
+  const writerThatFails: DocumentWriter = {
+    describe: (signal) => target.writer.describe(signal),
+    read: (identities, signal) => target.writer.read(identities, signal),
+    scan: (range, cursor, signal) => target.writer.scan(range, cursor, signal),
+    write: (operations, signal) => {
+      if (left === 0) return target.writer.write(operations, signal);
+      left--;
+      throw new SyncError('targetUnavailable', { problem: 'The container does not answer.' });
+    },
+  };
+  const deps: SyncDependencies = {
+    ...table.dependencies,
+    target: () => Promise.resolve({ ...target, writer: writerThatFails, writerOf: () => writerThatFails }),
+    clock: {
+      ...table.dependencies.clock,
+      // Between two attempts.
+      sleep: async (ms, signal) => {
+        if (signal !== running) return table.dependencies.clock.sleep(ms, signal);
+        seen.push(await status(table));
+        table.skewMs += ms;
+      },
+    },
+  };
+  expect(await driveRun(deps, table.id, 'one', running)).toMatchObject({ kind: 'failed', code: 'targetUnavailable' });
+  const { phase, concern, current, held } = await status(table);
+  expect(held).toBeNull();
+  expect(phase).toBe('retrying');
+  expect(current).toMatchObject({ kind: 'changes', stage: 'apply' });
+  expect(concern).toMatchObject({
+    code: 'targetUnavailable',
+    reason: 'The container does not answer.',
+    remedy: expect.stringMatching(/It is tried again by itself\.$/) as string,
+    chunk: 0,
+    attempts: 5,
+  });
+  expect(seen[0]?.concern).toMatchObject({ attempts: 1, since: concern?.since });
+  // The next run takes it up again: one more failure, and then it gets on.
+  left = 1;
+  expect(await driveRun(deps, table.id, 'one', running)).toMatchObject({ kind: 'idle', version: writer.version });
+  expect(seen.at(-1)?.concern).toMatchObject({ attempts: 6, since: concern?.since });
+  expect(await status(table)).toMatchObject({ phase: 'idle', concern: null });
 });
