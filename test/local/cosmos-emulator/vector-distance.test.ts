@@ -28,11 +28,12 @@ const rows = async (query: string): Promise<unknown[]> =>
   (await container.items.query(query).fetchAll()).resources as unknown[];
 
 it.each([
-  ['SELECT TOP 3 VALUE c.n FROM c ORDER BY VectorDistance([5.1, 0], c.far)', [5, 6, 4]],
+  ['SELECT TOP 3 VALUE c.n FROM c ORDER BY VectorDistance([5.1, 0], c.far)', [10, 5, 6]],
+  ['SELECT TOP 3 VALUE c.n FROM c WHERE c.n < 10 ORDER BY VectorDistance([5.1, 0], c.far)', [5, 6, 4]],
   ['SELECT TOP 3 VALUE c.n FROM c ORDER BY VectorDistance(c.in.dot, [1, 1])', [9, 8, 7]],
   [
     "SELECT VALUE c.n FROM c ORDER BY VectorDistance(c.in.dot, [1, 1], true, {distanceFunction: 'euclidean'}) OFFSET 1 LIMIT 2",
-    [2, 3],
+    [1, 2],
   ],
   ['SELECT VALUE VectorDistance(c.far, [0, 4]) FROM c WHERE c.n = 3', [5]],
   ['SELECT VALUE VectorDistance(c.in.dot, [2, 1]) FROM c WHERE c.n = 3', [9]],

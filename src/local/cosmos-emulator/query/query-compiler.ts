@@ -175,12 +175,14 @@ function comparedPart(select: Selection): (value: Value) => Value {
   return (value) => (isJsonMap(value) ? { ...value, _rid: null } : value);
 }
 
-/** A key of ORDER BY. VectorDistance puts the nearest first, whatever its measure, and what has no distance last. */
+/**
+ * A key of ORDER BY. VectorDistance puts the nearest first, whatever its measure. What has no distance is less than any,
+ * as elsewhere: it comes last by likeness and first by distance, where the JavaScript SDK finds it with the service too.
+ */
 function compileOrder({ value, descending }: Query['orderBy'][number], scope: Scope): RowPlan['orderBy'][number] {
   const evaluate = compileExpression(value, scope);
   if (!isVectorDistance(value)) return { value: evaluate, descending };
-  if (isLikeness(value, scope.context.distanceFunctions)) return { value: evaluate, descending: true };
-  return { value: (row) => evaluate(row) ?? Number.POSITIVE_INFINITY, descending: false };
+  return { value: evaluate, descending: isLikeness(value, scope.context.distanceFunctions) };
 }
 
 function compileSelection(select: Selection, scope: Scope, slots: readonly number[]): Evaluate {
