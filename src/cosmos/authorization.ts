@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { AccessToken, TokenCredential } from '@azure/identity';
 import { SyncError } from '../shared/errors.ts';
 import type { Clock } from '../shared/clock.ts';
+import { untilAborted } from './shared-task.ts';
 
 /** What the signature of a request covers. `resourceLink` is the path of the resource, not URL-encoded. */
 export interface SignedResource {
@@ -43,37 +44,56 @@ export function keyAuthorization(key: string, clock: Clock): Authorization {
 
 /** A token is replaced this long before it ends. */
 const TOKEN_MARGIN_MS = 120_000;
+/** An identity that has not answered by then does not. */
+const TOKEN_LIMIT_MS = 30_000;
+/** Microsoft Entra ID does not know the account as a resource; every account takes tokens for this one. */
+const UNKNOWN_RESOURCE = 'AADSTS500011';
+const ANY_ACCOUNT = 'https://cosmos.azure.com/.default';
+
+/** A token travels in a header. */
+const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /** Sends tokens of `credential` for the account at `endpoint`. */
 export function tokenAuthorization(credential: TokenCredential, endpoint: URL, clock: Clock): Authorization {
-  const scope = `${endpoint.protocol}//${endpoint.hostname}/.default`;
+  let scope = `${endpoint.protocol}//${endpoint.hostname}/.default`;
   let token: AccessToken | undefined;
   let pending: Promise<AccessToken> | undefined;
 
-  const fetchToken = async (): Promise<AccessToken> => {
+  const ask = async (limit: AbortSignal): Promise<AccessToken | null> => {
     try {
-      const fetched = await credential.getToken(scope);
-      if (fetched === null) throw new Error('the credential gave no token');
-      token = fetched;
-      return fetched;
-    } catch (cause) {
-      throw new SyncError('targetForbidden', {
-        problem: 'No token for Cosmos DB could be obtained.',
-        reason: cause instanceof Error ? cause.name : 'The identity gave none.',
-        remedy: 'Give the app a managed identity, or sign in (az login) when it runs locally.',
-        cause,
-      });
-    } finally {
-      pending = undefined;
+      return await untilAborted(credential.getToken(scope, { abortSignal: limit }), limit);
+    } catch (error) {
+      if (scope === ANY_ACCOUNT || !(error instanceof Error && error.message.includes(UNKNOWN_RESOURCE))) throw error;
+      scope = ANY_ACCOUNT;
+      return untilAborted(credential.getToken(scope, { abortSignal: limit }), limit);
     }
   };
 
+  const fetchToken = async (): Promise<AccessToken> => {
+    const limit = new AbortController();
+    const answered = new AbortController();
+    void clock.sleep(TOKEN_LIMIT_MS, answered.signal).then(
+      () => limit.abort(new DOMException('The identity did not answer.', 'TimeoutError')),
+      () => undefined,
+    );
+    try {
+      token = (await ask(limit.signal)) ?? undefined;
+    } catch (cause) {
+      throw noToken(cause);
+    } finally {
+      answered.abort();
+      pending = undefined;
+    }
+    if (token === undefined || !PRINTABLE.test(token.token)) throw noToken(undefined);
+    return token;
+  };
+
   return {
-    async headers() {
+    async headers(_resource, signal) {
       const current =
         token !== undefined && token.expiresOnTimestamp - clock.now() > TOKEN_MARGIN_MS
           ? token
-          : await (pending ??= fetchToken());
+          : await untilAborted((pending ??= fetchToken()), signal);
       return { authorization: `type=aad&ver=1.0&sig=${current.token}` };
     },
     renew() {
@@ -81,4 +101,24 @@ export function tokenAuthorization(credential: TokenCredential, endpoint: URL, c
       return true;
     },
   };
+}
+
+/** An identity that is missing or refused stays so; one that did not answer, or has trouble, may answer later. */
+function noToken(cause: unknown): SyncError {
+  const { name = '', code, statusCode } = (cause ?? {}) as Readonly<Record<string, unknown>>;
+  const passing =
+    name === 'TimeoutError' ||
+    (typeof statusCode === 'number'
+      ? statusCode === 429 || statusCode >= 500
+      : typeof code === 'string' && /^E[A-Z_]+$/.test(code));
+  return new SyncError('targetForbidden', {
+    problem: 'No token for Cosmos DB could be obtained.',
+    reason:
+      typeof name === 'string' && /^\w+$/.test(name) ? `The identity answered ${name}.` : 'The identity gave none.',
+    remedy: passing
+      ? 'Run it again later: the identity could not be asked.'
+      : 'Give the app a managed identity, or sign in (az login) when it runs locally.',
+    retryable: passing,
+    cause,
+  });
 }

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../documents/document.ts';
 import type { BatchOperation } from './batch-operation.ts';
 import type { ContainerGateway } from './container-gateway.ts';
-import { PARTITION_KEY_FULL, isPassing, targetError } from './service-answer.ts';
+import { PARTITION_KEY_FULL, credibleCharge, credibleWait, isPassing, targetError } from './service-answer.ts';
 import { SyncError } from '../shared/errors.ts';
 
 /** One entry of the answer to a batch, in the order of its operations. */
@@ -59,16 +59,16 @@ export function parseBatchAnswer(json: unknown, operations: number): readonly Op
   const answers: OperationAnswer[] = [];
   for (const entry of json as readonly Readonly<Record<string, unknown>>[]) {
     const statusCode = entry?.['statusCode'];
-    if (typeof statusCode !== 'number') return undefined;
+    if (typeof statusCode !== 'number' || !Number.isInteger(statusCode) || statusCode < 200) return undefined;
     const { subStatusCode, requestCharge, retryAfterMilliseconds, message, eTag, resourceBody } = entry;
     answers.push({
       statusCode,
       subStatus: positive(subStatusCode),
-      chargedRu: positive(requestCharge),
-      retryAfterMs: positive(retryAfterMilliseconds),
+      chargedRu: credibleCharge(requestCharge),
+      retryAfterMs: credibleWait(retryAfterMilliseconds),
       message: typeof message === 'string' ? message : '',
       etag: typeof eTag === 'string' ? eTag : '',
-      document: typeof resourceBody === 'object' && resourceBody !== null ? (resourceBody as JsonObject) : undefined,
+      document: isObject(resourceBody) ? resourceBody : undefined,
       lost: false,
     });
   }
@@ -79,10 +79,17 @@ function positive(value: unknown): number {
   return typeof value === 'number' && value > 0 ? value : 0;
 }
 
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** The meaning of an answer to an operation of this kind. */
 export function judge(kind: BatchOperation['kind'], answer: OperationAnswer): Verdict {
   const { statusCode: status, subStatus } = answer;
-  if (status >= 200 && status < 300) return applied;
+  if (status >= 200 && status < 300) {
+    // A read that found something and does not show it found nothing out.
+    return kind === 'read' && answer.document === undefined ? { kind: 'retry', ambiguous: false } : applied;
+  }
   if (status === 0) return { kind: 'retry', ambiguous: answer.lost };
   if (status === GONE) return { kind: 'moved' };
   if (status === 429) return { kind: 'throttled' };
@@ -121,11 +128,15 @@ function judgeConflict(kind: BatchOperation['kind'], message: string): Verdict {
   return kind === 'create' && !/unique index constraint/i.test(message) ? { kind: 'exists' } : { kind: 'uniqueKey' };
 }
 
+/** True for refusals of a whole batch that are about what is in it. */
+export function blamesRows(status: number, subStatus: number): boolean {
+  return status === 400 || status === 413 || (status === 403 && subStatus === PARTITION_KEY_FULL);
+}
+
 /** Why a row is at fault that was refused alone, as a whole request. */
 export function refusalReason(refusal: { readonly status: number; readonly subStatus: number }): RowRefusal {
   if (refusal.status === 413) return 'documentTooLarge';
   if (refusal.status === 403) return 'partitionKeyFull';
-  if (refusal.status !== 400) return 'refused';
   return refusal.subStatus === KEY_MISMATCH ? 'partitionKeyMismatch' : 'badRequest';
 }
 

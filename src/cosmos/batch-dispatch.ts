@@ -45,7 +45,7 @@ export interface DispatchListener<T extends BatchOperation> {
   requestEnded(): void;
 }
 
-/** So many refused requests of one operation, and not one that was understood: the fault is not in the rows. */
+/** So many refused requests of one operation in a row, and not one that was understood: the fault is not in the rows. */
 const BLANKET_REFUSALS = 25;
 /** The longest delay before an operation is sent again, and the longest that an answer 429 can ask for. */
 const MAX_DELAY_MS = 2_000;
@@ -63,7 +63,10 @@ export class BatchDispatch<T extends BatchOperation> {
   #layout: PartitionLayout;
   /** When the service last read a batch, monotonic milliseconds; 0 for never. */
   #understoodAt = 0;
+  /** Since then. */
   #refusedAlone = 0;
+  /** Why the last batch was not read. */
+  #trouble = 'no answer';
   #requests = 0;
 
   constructor(context: SessionContext, layout: PartitionLayout, listener: DispatchListener<T>, stop: AbortSignal) {
@@ -156,7 +159,10 @@ export class BatchDispatch<T extends BatchOperation> {
     lane.answered(clock.monotonic() - now);
     switch (result.kind) {
       case 'answers':
-        if (result.understood) this.#understoodAt = clock.monotonic();
+        if (result.trouble === undefined) {
+          this.#understoodAt = clock.monotonic();
+          this.#refusedAlone = 0;
+        } else this.#trouble = result.trouble;
         this.#readAnswers(lane, batch, result.answers);
         return;
       case 'refused':
@@ -217,7 +223,7 @@ export class BatchDispatch<T extends BatchOperation> {
         return;
       case 'throttled':
         counters.throttled++;
-        if (this.#mayResend(item, answer.retryAfterMs)) this.#addTo(lane, item);
+        if (this.#mayResend(item, Math.min(answer.retryAfterMs, MAX_PAUSE_MS))) this.#addTo(lane, item);
         return;
       case 'moved':
         counters.moved++;
@@ -250,10 +256,10 @@ export class BatchDispatch<T extends BatchOperation> {
       return;
     }
     this.#listener.ended(only, { status: 'rejected', reason: refusalReason(refusal) });
-    if (this.#understoodAt > 0 || ++this.#refusedAlone < BLANKET_REFUSALS) return;
+    if (++this.#refusedAlone < BLANKET_REFUSALS) return;
     this.#listener.failed(
       new SyncError('targetRejects', {
-        problem: `Cosmos DB refused all ${this.#refusedAlone} requests to the ${this.#context.gateway.name}.`,
+        problem: `Cosmos DB refused ${this.#refusedAlone} requests of one row each to the ${this.#context.gateway.name}, and none was in order.`,
         reason: `The last answer was ${refusal.status}/${refusal.subStatus}.`,
       }),
     );
@@ -266,8 +272,7 @@ export class BatchDispatch<T extends BatchOperation> {
     this.#listener.ended(item, { status: 'failed', reason: 'retriesUsedUp' });
     // Not this operation's bad luck: the service has not understood anything for as long.
     if (next - Math.max(this.#understoodAt, this.#startedAt) >= this.#context.retryForMs) {
-      const reason = item.statusCode === 0 ? 'no answer' : `${item.statusCode}/${item.subStatus}`;
-      this.#listener.failed(deliveryError(reason, this.#context.gateway.name));
+      this.#listener.failed(deliveryError(this.#trouble, this.#context.gateway.name));
     }
     return false;
   }

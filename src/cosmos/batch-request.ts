@@ -1,10 +1,10 @@
 /** One batch on the wire: its body, its RU reservation, and its answer made the same whatever form it has. */
-import type { SyncError } from '../shared/errors.ts';
-import { parseBatchAnswer, type OperationAnswer } from './batch-answer.ts';
+import { SyncError } from '../shared/errors.ts';
+import { blamesRows, parseBatchAnswer, type OperationAnswer } from './batch-answer.ts';
 import type { ContainerGateway } from './container-gateway.ts';
 import type { RuReservation } from './ru-limiter.ts';
 import {
-  PARTITION_KEY_FULL,
+  activity,
   deliveryError,
   isCertificateCause,
   isPassing,
@@ -16,8 +16,8 @@ import {
 import type { WriterCounters } from './writer-counters.ts';
 
 export type BatchResult =
-  /** One answer per operation. `understood`: the service read the batch. */
-  | { readonly kind: 'answers'; readonly understood: boolean; readonly answers: readonly OperationAnswer[] }
+  /** One answer per operation; `trouble` says why when the service did not read the batch, or nobody knows. */
+  | { readonly kind: 'answers'; readonly trouble: string | undefined; readonly answers: readonly OperationAnswer[] }
   | BatchRefusal
   | { readonly kind: 'target'; readonly error: SyncError };
 
@@ -64,36 +64,41 @@ export async function sendBatch(
     if (isCertificateCause(exchange.cause)) {
       return { kind: 'target', error: deliveryError(exchange.cause, gateway.name) };
     }
-    return sameForAll(operations, { ...NO_ANSWER, lost: false });
+    return sameForAll(operations, { ...NO_ANSWER, lost: false }, exchange.cause);
   }
   counters.requests++;
   if (exchange.kind === 'lost') {
     reservation.lost();
     counters.lost++;
-    return sameForAll(operations, NO_ANSWER);
+    return sameForAll(operations, NO_ANSWER, exchange.cause);
   }
   const answer = readAnswer(exchange);
-  if (answer.status === 200 || answer.status === 207) {
+  const { status, subStatus, retryAfterMs } = answer;
+  if (status >= 200 && status < 300) {
     const answers = parseBatchAnswer(parseJson(answer.body), operations.length);
     if (answers === undefined) {
       reservation.lost();
       counters.lost++;
-      return sameForAll(operations, NO_ANSWER);
+      return sameForAll(operations, NO_ANSWER, `an unreadable answer ${status}`);
     }
     settle(reservation, answer, answers, counters);
-    return { kind: 'answers', understood: true, answers };
+    return { kind: 'answers', trouble: undefined, answers };
   }
-  const { status, subStatus, retryAfterMs } = answer;
   const chargedRu = answer.chargedRu / operations.length;
   const shared = { ...NO_ANSWER, lost: false, statusCode: status, subStatus, chargedRu, retryAfterMs };
   settle(reservation, answer, [shared], counters);
-  if (answer.status === 410 || isPassing(answer.status, answer.subStatus)) return sameForAll(operations, shared);
-  const error =
-    answer.status === 403 && answer.subStatus === PARTITION_KEY_FULL
-      ? undefined
-      : targetError(answer, gateway.name, gateway.now());
-  if (error !== undefined) return { kind: 'target', error };
-  return { kind: 'refused', status: answer.status, subStatus: answer.subStatus, chargedRu: answer.chargedRu };
+  if (status === 410 || isPassing(status, subStatus)) return sameForAll(operations, shared, `${status}/${subStatus}`);
+  if (blamesRows(status, subStatus)) return { kind: 'refused', status, subStatus, chargedRu: answer.chargedRu };
+  return { kind: 'target', error: targetError(answer, gateway.name, gateway.now()) ?? rejection(answer, gateway.name) };
+}
+
+/** An answer that Cosmos DB does not give to a batch: of a proxy, or of something else at this address. */
+function rejection(answer: ServiceAnswer, name: string): SyncError {
+  return new SyncError('targetRejects', {
+    problem: `The ${name} refuses batches of operations.`,
+    reason: `The answer was ${answer.status}/${answer.subStatus}${activity(answer)}.`,
+    remedy: 'Check the endpoint, and what stands between this app and the account.',
+  });
 }
 
 /** What is known of an operation whose request got no answer. */
@@ -117,8 +122,8 @@ function batchBody(operations: readonly { readonly text: string }[]): string {
   return `${body}]`;
 }
 
-function sameForAll(operations: readonly unknown[], answer: OperationAnswer): BatchResult {
-  return { kind: 'answers', understood: false, answers: operations.map(() => answer) };
+function sameForAll(operations: readonly unknown[], answer: OperationAnswer, trouble: string): BatchResult {
+  return { kind: 'answers', trouble, answers: operations.map(() => answer) };
 }
 
 function settle(
@@ -137,5 +142,7 @@ function settle(
   chargedRu = Math.max(chargedRu, summed);
   counters.requestUnits += chargedRu;
   if (retryAfterMs > 0) reservation.settle(chargedRu, retryAfterMs);
+  // Nothing that the service does is free: what it does not tell counts as expected.
+  else if (chargedRu === 0 && answer.status < 300) reservation.lost();
   else reservation.settle(chargedRu);
 }

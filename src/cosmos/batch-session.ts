@@ -46,6 +46,7 @@ export class BatchSession<T extends BatchOperation> implements DispatchListener<
   async *run(source: AsyncIterable<readonly T[]>): AsyncGenerator<readonly BatchItem<T>[], void, undefined> {
     const onAbort = (): void => this.#end();
     this.#signal.addEventListener('abort', onAbort, { once: true });
+    if (this.#signal.aborted) onAbort();
     const iterator = source[Symbol.asyncIterator]();
     const state = { pulling: false, exhausted: false, abandoned: false };
     try {
@@ -167,10 +168,18 @@ export class BatchSession<T extends BatchOperation> implements DispatchListener<
     this.#handedIn++;
     this.#open++;
     counters.operations++;
-    const encoded = encodeOperation(operation, key);
+    const unsent = (): BatchItem<T> => batchItem(operation, '', { text: '', bytes: 0 }, costs.of(operation.kind, 1));
+    let encoded;
+    try {
+      encoded = encodeOperation(operation, key);
+    } catch (error) {
+      // A value that JSON does not know has no way here: a fault of the program, not of the row.
+      this.#close(unsent(), 'failed', 'stopped');
+      this.failed(error);
+      return;
+    }
     if (typeof encoded === 'string') {
-      const item = batchItem(operation, '', { text: '', bytes: 0 }, costs.of(operation.kind, 1));
-      this.#close(item, 'rejected', encoded);
+      this.#close(unsent(), 'rejected', encoded);
       return;
     }
     const identityKey = partitionKeyText(operation.identity.partitionKey) + operation.identity.id;

@@ -89,7 +89,15 @@ class BatchWriter implements CosmosDocumentWriter {
     operations: AsyncIterable<readonly Operation[]>,
     signal: AbortSignal,
   ): AsyncGenerator<readonly Outcome[], void, undefined> {
-    const { session } = await this.#open(signal);
+    let target: Target;
+    try {
+      target = await this.#open(signal);
+    } catch (error) {
+      // Stopped before anything was handed in: there is nothing to report.
+      if (signal.aborted) return;
+      throw error;
+    }
+    const { session } = target;
     for await (const items of new BatchSession<Operation>(session, signal).run(operations)) yield items.map(outcome);
   }
 

@@ -28,6 +28,14 @@ export interface ContainerAddress {
 export const REQUEST_TIMEOUT_MS = 10_000;
 
 const METADATA_TRIES = 10;
+/** More pages of partition key ranges are not from this service. */
+const MAX_RANGE_PAGES = 1_000;
+
+/** JSON of the service, and where the next page of it is. */
+interface MetadataPage {
+  readonly json: unknown;
+  readonly continuation: string | undefined;
+}
 
 /** What a document request needs besides the address. */
 export interface DocumentRequest {
@@ -70,14 +78,24 @@ export class ContainerGateway {
   }
 
   /** The container's definition as the service gives it. */
-  readContainer(signal: AbortSignal): Promise<unknown> {
-    return this.#readMetadata({ verb: 'GET', resourceType: 'colls', resourceLink: this.#link }, this.#path, signal);
+  async readContainer(signal: AbortSignal): Promise<unknown> {
+    const resource: SignedResource = { verb: 'GET', resourceType: 'colls', resourceLink: this.#link };
+    return (await this.#readMetadata(resource, this.#path, signal)).json;
   }
 
-  /** The container's partition key ranges as the service gives them. */
-  readRanges(signal: AbortSignal): Promise<unknown> {
-    const path = `${this.#path}/pkranges`;
-    return this.#readMetadata({ verb: 'GET', resourceType: 'pkranges', resourceLink: this.#link }, path, signal);
+  /** The container's partition key ranges as the service gives them, all pages in one. */
+  async readRanges(signal: AbortSignal): Promise<unknown> {
+    const resource: SignedResource = { verb: 'GET', resourceType: 'pkranges', resourceLink: this.#link };
+    const first = await this.#readMetadata(resource, `${this.#path}/pkranges`, signal);
+    let { continuation } = first;
+    if (continuation === undefined) return first.json;
+    const ranges = rangesOf(first.json);
+    for (let page = 1; continuation !== undefined && page < MAX_RANGE_PAGES; page++) {
+      const next: MetadataPage = await this.#readMetadata(resource, `${this.#path}/pkranges`, signal, continuation);
+      ranges.push(...rangesOf(next.json));
+      ({ continuation } = next);
+    }
+    return { ...(first.json as object), PartitionKeyRanges: ranges };
   }
 
   /** One POST to the documents. A refused token is renewed and the request repeated once; nothing else is retried here. */
@@ -122,7 +140,7 @@ export class ContainerGateway {
   /** Reads the account: where documents go. */
   async findRegion(signal: AbortSignal): Promise<URL> {
     const account = await this.#readMetadata({ verb: 'GET', resourceType: '', resourceLink: '' }, '/', signal);
-    const { enableMultipleWriteLocations, writableLocations } = (account ?? {}) as Record<string, unknown>;
+    const { enableMultipleWriteLocations, writableLocations } = (account.json ?? {}) as Record<string, unknown>;
     this.#multipleWriteRegions = enableMultipleWriteLocations === true;
     this.#region = this.#account.endpoint;
     // An emulator on this machine may advertise an address that only it can reach.
@@ -138,7 +156,12 @@ export class ContainerGateway {
   }
 
   /** Reads JSON, retrying what passes by itself. Throws the coded error of the target. */
-  async #readMetadata(resource: SignedResource, path: string, signal: AbortSignal): Promise<unknown> {
+  async #readMetadata(
+    resource: SignedResource,
+    path: string,
+    signal: AbortSignal,
+    continuation?: string,
+  ): Promise<MetadataPage> {
     let renewed = false;
     let last = 'no answer';
     for (let attempt = 0; attempt < METADATA_TRIES; attempt++) {
@@ -148,7 +171,10 @@ export class ContainerGateway {
         url: this.#account.endpoint,
         method: 'GET',
         path,
-        headers: await this.#headers(resource, signal),
+        headers: {
+          ...(await this.#headers(resource, signal)),
+          ...(continuation === undefined ? {} : { 'x-ms-continuation': continuation }),
+        },
         timeoutMs: REQUEST_TIMEOUT_MS,
         cancel: [signal],
       });
@@ -159,13 +185,15 @@ export class ContainerGateway {
         continue;
       }
       const answer = readAnswer(result);
-      if (answer.status === 200) {
+      if (answer.status >= 200 && answer.status < 300) {
         const json = parseJson(answer.body);
-        if (json !== undefined) return json;
-        last = 'unreadable answer';
+        const next = answer.headers['x-ms-continuation'];
+        if (json !== undefined)
+          return { json, continuation: typeof next === 'string' && next !== '' ? next : undefined };
+        last = `an unreadable answer ${answer.status}`;
       } else if (answer.status === 401 && !renewed && this.#account.authorization.renew()) {
         renewed = true;
-      } else if (isPassing(answer.status, answer.subStatus)) {
+      } else if (answer.status === 410 || isPassing(answer.status, answer.subStatus)) {
         last = `${answer.status}/${answer.subStatus}`;
         if (answer.retryAfterMs > 0) await this.#account.clock.sleep(Math.min(answer.retryAfterMs, 5_000), signal);
       } else {
@@ -180,4 +208,9 @@ export class ContainerGateway {
     }
     throw deliveryError(last, this.name);
   }
+}
+
+function rangesOf(json: unknown): unknown[] {
+  const { PartitionKeyRanges: ranges } = (json ?? {}) as { readonly PartitionKeyRanges?: unknown };
+  return Array.isArray(ranges) ? ranges : [];
 }

@@ -1,4 +1,5 @@
 /** A Cosmos DB account as this program reaches it: endpoint, identity, sockets. */
+import { X509Certificate } from 'node:crypto';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { TokenCredential } from '@azure/identity';
@@ -44,6 +45,7 @@ export async function openCosmosAccount(
 ): Promise<CosmosAccount> {
   const endpoint = parseEndpoint(settings.endpoint);
   const secure = endpoint.protocol === 'https:';
+  if (settings.caPem !== undefined) checkCertificate(settings.caPem);
   // Idle sockets are closed before the service closes them under a request.
   const sockets = { keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo', timeout: 30_000 } as const;
   const agent = secure
@@ -74,6 +76,19 @@ function parseEndpoint(text: string): URL {
     });
   }
   return url;
+}
+
+/** TLS ignores text that is none, and then trusts nobody. */
+function checkCertificate(pem: string): void {
+  try {
+    void new X509Certificate(pem);
+  } catch (cause) {
+    throw new SyncError('configInvalid', {
+      problem: 'The CA certificate for Cosmos DB is not a certificate in PEM form.',
+      remedy: 'Name the file that the emulator wrote, which begins with -----BEGIN CERTIFICATE-----.',
+      cause,
+    });
+  }
 }
 
 async function openIdentity(

@@ -91,17 +91,20 @@ export class DocumentScan {
     const { status, subStatus, chargedRu: requestUnits } = answer;
     counters.requestUnits += requestUnits;
     if (status === 429) reservation.settle(requestUnits, Math.max(1, answer.retryAfterMs));
+    else if (requestUnits === 0 && status < 300) reservation.lost();
     else reservation.settle(requestUnits);
     const cause = `${status}/${subStatus}`;
-    if (status === 200) {
-      const found = (parseJson(answer.body) as { readonly Documents?: unknown } | undefined)?.Documents;
-      if (!Array.isArray(found)) return { kind: 'retry', cause: 'unreadable answer', retryAfterMs: 0, requestUnits };
+    if (status >= 200 && status < 300) {
+      const found = documentsOf(parseJson(answer.body));
+      if (found === undefined) {
+        return { kind: 'retry', cause: `an unreadable answer ${status}`, retryAfterMs: 0, requestUnits };
+      }
       if (found.length > 0)
         this.#documentRu += 0.3 * (Math.max(0, requestUnits - QUERY_RU) / found.length - this.#documentRu);
       const token = answer.headers['x-ms-continuation'];
       return {
         kind: 'page',
-        documents: this.#inside(found as readonly JsonObject[], part),
+        documents: this.#inside(found, part),
         token: typeof token === 'string' && token !== '' ? token : null,
         requestUnits,
       };
@@ -166,6 +169,15 @@ type QueryResult =
     }
   | { readonly kind: 'retry'; readonly cause: string; readonly retryAfterMs: number; readonly requestUnits: number }
   | { readonly kind: 'moved'; readonly cause: string; readonly requestUnits: number };
+
+/** The documents of a page; undefined when the answer is none. */
+function documentsOf(json: unknown): readonly JsonObject[] | undefined {
+  const found = ((json ?? {}) as { readonly Documents?: unknown }).Documents;
+  if (!Array.isArray(found)) return undefined;
+  return found.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
+    ? (found as readonly JsonObject[])
+    : undefined;
+}
 
 const QUERY = Buffer.from(JSON.stringify({ query: 'SELECT * FROM c' }));
 

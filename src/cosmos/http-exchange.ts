@@ -1,4 +1,5 @@
 /** One HTTP exchange, told apart by what is known of it afterwards: answered, lost on the way, or never sent. */
+import { randomUUID } from 'node:crypto';
 import { request as httpRequest, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
@@ -32,6 +33,12 @@ export type Exchange =
 /** Answers of this service stay below 4 MB; more is not from it. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
+/** The service repeats this header of a request in its answer ("Common Azure Cosmos DB REST response headers"). */
+const ACTIVITY = 'x-ms-activity-id';
+/** The first four groups of this process's activity ids; the last one counts its requests. */
+const OWN_ACTIVITIES = randomUUID().slice(0, 24);
+let activities = 0;
+
 /** Sends one request. Never rejects. */
 export function exchange(account: Pick<CosmosAccount, 'agent' | 'clock'>, request: ExchangeRequest): Promise<Exchange> {
   return new Promise((resolve) => {
@@ -54,6 +61,7 @@ export function exchange(account: Pick<CosmosAccount, 'agent' | 'clock'>, reques
       client.destroy();
     };
     const onCancel = (): void => fail('cancelled');
+    const activity = `${OWN_ACTIVITIES}${(++activities).toString(16).padStart(12, '0')}`;
 
     const send = request.url.protocol === 'https:' ? httpsRequest : httpRequest;
     const client: ClientRequest = send({
@@ -62,7 +70,7 @@ export function exchange(account: Pick<CosmosAccount, 'agent' | 'clock'>, reques
       port: request.url.port === '' ? undefined : request.url.port,
       method: request.method,
       path: request.path,
-      headers: request.headers,
+      headers: { ...request.headers, [ACTIVITY]: activity },
     });
     for (const signal of request.cancel) signal.addEventListener('abort', onCancel, { once: true });
     void account.clock.sleep(request.timeoutMs, timer.signal).then(
@@ -82,6 +90,12 @@ export function exchange(account: Pick<CosmosAccount, 'agent' | 'clock'>, reques
     });
     client.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.name));
     client.once('response', (response) => {
+      // A connection on which something was answered twice gives each request the answer of the one before.
+      const answered = response.headers[ACTIVITY];
+      if (typeof answered === 'string' && answered !== activity && answered.startsWith(OWN_ACTIVITIES)) {
+        fail('answerOfAnotherRequest');
+        return;
+      }
       collect(response, fail, (body) =>
         finish({ kind: 'answer', status: response.statusCode ?? 0, headers: response.headers, body }),
       );

@@ -19,18 +19,27 @@ export interface PartitionLayout {
   readonly ranges: readonly PartitionRange[];
 }
 
+/** An id travels in a header. */
+const PRINTABLE = /^[\x21-\x7e]+$/;
+
 /** The layout in an answer of `pkranges`; undefined when the answer is none, as it can be in the middle of a split. */
 export function parsePartitionLayout(answer: unknown): PartitionLayout | undefined {
   const feed = answer as { readonly _rid?: unknown; readonly PartitionKeyRanges?: unknown } | undefined;
   if (typeof feed?._rid !== 'string' || !Array.isArray(feed.PartitionKeyRanges)) return undefined;
   const all: PartitionRange[] = [];
   const gone = new Set<unknown>();
-  for (const entry of feed.PartitionKeyRanges as readonly Record<string, unknown>[]) {
-    const { id, minInclusive, maxExclusive, throughputFraction, parents } = entry;
-    if (typeof id !== 'string' || typeof minInclusive !== 'string' || typeof maxExclusive !== 'string') {
+  for (const entry of feed.PartitionKeyRanges as readonly unknown[]) {
+    const { id, minInclusive, maxExclusive, throughputFraction, parents } = (entry ?? {}) as Record<string, unknown>;
+    if (
+      typeof id !== 'string' ||
+      !PRINTABLE.test(id) ||
+      typeof minInclusive !== 'string' ||
+      typeof maxExclusive !== 'string'
+    ) {
       return undefined;
     }
-    const fraction = typeof throughputFraction === 'number' && throughputFraction > 0 ? throughputFraction : 0;
+    const stated = typeof throughputFraction === 'number' && throughputFraction > 0 && throughputFraction <= 1;
+    const fraction = stated ? throughputFraction : 0;
     all.push({ id, start: minInclusive.toUpperCase(), end: maxExclusive.toUpperCase(), fraction });
     if (Array.isArray(parents)) for (const parent of parents) gone.add(parent);
   }
@@ -42,9 +51,14 @@ export function parsePartitionLayout(answer: unknown): PartitionLayout | undefin
     next = range.end;
   }
   if (next !== 'FF') return undefined;
-  const known = live.reduce((sum, range) => sum + range.fraction, 0);
-  const ranges = known > 0 ? live : live.map((range) => ({ ...range, fraction: 1 / live.length }));
-  return { rid: feed._rid, ranges };
+  return { rid: feed._rid, ranges: withFractions(live) };
+}
+
+/** No partition without a share, which would never be sent anything; together they are the whole. */
+function withFractions(ranges: readonly PartitionRange[]): readonly PartitionRange[] {
+  const stated = ranges.map(({ fraction }) => (fraction > 0 ? fraction : 1 / ranges.length));
+  const sum = stated.reduce((total, fraction) => total + fraction, 0);
+  return ranges.map((range, at) => ({ ...range, fraction: (stated[at] ?? 0) / sum }));
 }
 
 /** The partition that holds `epk`. */

@@ -24,7 +24,7 @@ export interface RuReservation {
   readonly expired: AbortSignal;
   /** The service answered and charged this much; `retryAfterMs` when it throttled (429) any operation of the request. */
   settle(chargedRu: number, retryAfterMs?: number): void;
-  /** No answer came: whatever was reserved counts as spent. */
+  /** No answer came, or none that tells the charge: whatever was reserved counts as spent. */
   lost(): void;
   /** The request was never sent. */
   release(): void;

@@ -7,6 +7,7 @@ import type { Exchange } from './http-exchange.ts';
 export interface ServiceAnswer {
   readonly status: number;
   readonly subStatus: number;
+  /** 0 when the service names no charge that can be. */
   readonly chargedRu: number;
   /** Milliseconds; 0 when the service names none. */
   readonly retryAfterMs: number;
@@ -19,8 +20,8 @@ export function readAnswer(exchange: Extract<Exchange, { kind: 'answer' }>): Ser
   return {
     status: exchange.status,
     subStatus: headerNumber(exchange.headers['x-ms-substatus']),
-    chargedRu: headerNumber(exchange.headers['x-ms-request-charge']),
-    retryAfterMs: headerNumber(exchange.headers['x-ms-retry-after-ms']),
+    chargedRu: credibleCharge(headerNumber(exchange.headers['x-ms-request-charge'])),
+    retryAfterMs: credibleWait(headerNumber(exchange.headers['x-ms-retry-after-ms'])),
     headers: exchange.headers,
     body: exchange.body,
   };
@@ -29,6 +30,21 @@ export function readAnswer(exchange: Extract<Exchange, { kind: 'answer' }>): Ser
 function headerNumber(value: string | string[] | undefined): number {
   const number = Number(value);
   return Number.isFinite(number) && number > 0 ? number : 0;
+}
+
+/** A request runs for 5 s at most on a partition of at most 10,000 RU/s. */
+const MOST_RU = 100_000;
+/** No answer keeps a partition from being asked again for longer. */
+const MOST_WAIT_MS = 30_000;
+
+/** RU of a request or an operation; 0 for what nobody charges, since a limiter that believes it would wait for ever. */
+export function credibleCharge(ru: unknown): number {
+  return typeof ru === 'number' && ru > 0 && ru <= MOST_RU ? ru : 0;
+}
+
+/** Milliseconds that an answer 429 asks for, to a limit; 0 for none. */
+export function credibleWait(ms: unknown): number {
+  return typeof ms === 'number' && ms > 0 ? Math.min(ms, MOST_WAIT_MS) : 0;
 }
 
 /** The body as JSON; undefined when it is none. */
@@ -90,21 +106,36 @@ export function targetError(answer: ServiceAnswer, what: string, now: number): S
 
 /** The error for a request that could not be delivered at all; `cause` is an error code of the network or of TLS. */
 export function deliveryError(cause: string, what: string): SyncError {
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL|UNABLE_TO_GET/.test(cause)) {
+  if (isCertificateCause(cause)) {
+    const dated = /EXPIRED|NOT_YET_VALID/.test(cause);
     return new SyncError('targetCertificateRefused', {
       problem: `The certificate of the endpoint of the ${what} is not trusted.`,
       reason: `TLS: ${cause}.`,
+      ...(dated ? { remedy: 'Check the clock of this machine, then how long the certificate is valid.' } : {}),
     });
   }
+  const remedy = cause.startsWith('ERR_SSL') ? NO_TLS : UNREACHED[cause];
   return new SyncError('targetUnavailable', {
     problem: `The ${what} cannot be reached.`,
-    reason: `Network: ${cause}.`,
+    reason: `The last attempt ended with ${cause}.`,
+    ...(remedy === undefined ? {} : { remedy }),
   });
 }
 
+const NO_TLS = 'Check scheme and port of the endpoint: what answers there does not speak TLS as it should.';
+
+/** What to look at when no connection comes about. */
+const UNREACHED: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'Check the account name in the endpoint, and the DNS zone of a private endpoint; then run it again.',
+  EAI_AGAIN: 'Check the DNS server of this network, then run it again.',
+  ECONNREFUSED: 'Check host and port of the endpoint, and that the account or emulator runs; then run it again.',
+  EHOSTUNREACH: 'Check the network and the private endpoint of the account, then run it again.',
+  timeout: 'Check the firewall and the private endpoint of the account, then run it again.',
+};
+
 /** True when trying again cannot help: the certificate stays the same. */
 export function isCertificateCause(cause: string): boolean {
-  return deliveryError(cause, '').code === 'targetCertificateRefused';
+  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET/.test(cause);
 }
 
 /** `, activity <id>`, by which support finds the request. */

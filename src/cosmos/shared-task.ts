@@ -37,7 +37,11 @@ export class SharedTask<T> {
   }
 }
 
-async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The result, or the signal's reason if that comes first; the work goes on unheard then. */
+export async function untilAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Nobody may be left to hear that the work failed.
+  result.catch(() => undefined);
+  signal.throwIfAborted();
   const over = new AbortController();
   const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true, signal: over.signal });

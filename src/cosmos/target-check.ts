@@ -53,7 +53,14 @@ export function checkTarget(target: TargetInfo, expected: TargetExpectation): vo
 export function parseTarget(answer: unknown, name: string): Omit<TargetInfo, 'partitions'> {
   const { _rid: rid, partitionKey, defaultTtl } = (answer ?? {}) as Readonly<Record<string, unknown>>;
   const { paths, kind, version } = (partitionKey ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof rid !== 'string' || !isPaths(paths)) {
+  if (typeof rid !== 'string') {
+    throw new SyncError('targetRejects', {
+      problem: `The description of the ${name} cannot be read.`,
+      reason: 'The answer is not that of Cosmos DB.',
+      remedy: 'Check the endpoint, and what stands between this app and the account.',
+    });
+  }
+  if (!isPaths(paths)) {
     throw new SyncError('targetUnsafe', {
       problem: `The ${name} has no partition key.`,
       reason: 'Containers without one are a retired kind.',
@@ -62,7 +69,7 @@ export function parseTarget(answer: unknown, name: string): Omit<TargetInfo, 'pa
   }
   if ((kind !== undefined && kind !== 'Hash' && kind !== 'MultiHash') || ![undefined, 1, 2].includes(version as 1)) {
     throw new SyncError('targetUnsafe', {
-      problem: `The ${name} is partitioned in a way that is not known (${String(kind)}, version ${String(version)}).`,
+      problem: `The ${name} is partitioned in a way that is not known (${plain(kind)}, version ${plain(version)}).`,
       remedy: 'Create a container with a hash partition key.',
     });
   }
@@ -74,6 +81,11 @@ export function parseTarget(answer: unknown, name: string): Omit<TargetInfo, 'pa
     partitionKeyVersion: kind === 'MultiHash' || version === 2 ? 2 : 1,
     defaultTtl: typeof defaultTtl === 'number' ? defaultTtl : undefined,
   };
+}
+
+/** A word of the service's answer, which may hold anything. */
+function plain(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 40) ?? 'none';
 }
 
 function isPaths(value: unknown): value is readonly string[] {

@@ -10,8 +10,9 @@ const seed = Number(values.seed ?? 1);
 const runs = Number(values.runs ?? 5_000);
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-const { failures, operations, ambiguous, faults, ends, repeated } = await runCampaign(seed, runs, print);
+const { failures, operations, ambiguous, faults, ends, spoilt, repeated } = await runCampaign(seed, runs, print);
 print(`ends: ${[...ends].map(([end, count]) => `${end} ${count}`).join(', ')}`);
+print(`spoilt: ${[...spoilt].map(([how, count]) => `${how} ${count}`).join(', ')}`);
 print(
   `${runs} runs from seed ${seed}: ${failures.length} failed; ` +
     `${operations} operations, ${ambiguous} ambiguous, ${faults} faults; ${repeated} repeated after a stall of the machine`,

@@ -38,6 +38,21 @@ describe('the partitions of a container', () => {
     );
   });
 
+  it.each([undefined, 0, -1, 7, Number.POSITIVE_INFINITY, null as unknown as undefined])(
+    'all have a share of the throughput, and no more than the whole together, when one is said to have %s',
+    (throughputFraction) => {
+      const [first, second, third] = rangesAt(['10', '20']) as [Entry, Entry, Entry];
+      const stated = [
+        { ...second, throughputFraction: 0.25 },
+        { ...third, throughputFraction: 0.5 },
+      ];
+      const odd = { ...first, ...(throughputFraction === undefined ? {} : { throughputFraction }) };
+      const fractions = parsePartitionLayout(feed([odd, ...stated]))?.ranges.map(({ fraction }) => fraction) ?? [];
+      expect(Math.min(...fractions)).toBeGreaterThan(0.2);
+      expect(fractions.reduce((sum, fraction) => sum + fraction, 0)).toBeCloseTo(1, 9);
+    },
+  );
+
   it('are not taken from a list with a hole, an overlap or something else in it', () => {
     const [first, second] = rangesAt(['10']) as [Entry, Entry];
     for (const answer of [
@@ -53,6 +68,9 @@ describe('the partitions of a container', () => {
       feed([first, { ...second, maxExclusive: 'FE' }]),
       { PartitionKeyRanges: [first, second] },
       feed([{ ...first, id: 7 as unknown as string }, second]),
+      feed([{ ...first, id: '0\r\nx-ms-version: 1' }, second]),
+      feed([null as unknown as Entry, first, second]),
+      feed([1 as unknown as Entry, second]),
     ]) {
       expect(parsePartitionLayout(answer)).toBeUndefined();
     }

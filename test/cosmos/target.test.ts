@@ -1,11 +1,14 @@
+import type { TokenCredential } from '@azure/identity';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccountSettings } from '../../src/cosmos/cosmos-account.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
+import { deliveryError } from '../../src/cosmos/service-answer.ts';
 import { checkTarget } from '../../src/cosmos/target-check.ts';
 import { startCosmosEmulator } from '../../src/local/cosmos-emulator/emulator.ts';
-import { systemClock } from '../../src/shared/clock.ts';
+import { systemClock, type Clock } from '../../src/shared/clock.ts';
 import type { TargetInfo } from '../../src/sync/document-writer.ts';
+import { scaledClock } from '../support/scaled-clock.ts';
 import {
   CONTAINER,
   DATABASE,
@@ -145,6 +148,32 @@ describe('requests are refused with what to do about it', () => {
     }
   });
 
+  it('an endpoint that is not there, with where to look', async () => {
+    const identity = { kind: 'key', key: 'a2V5' } as const;
+    await expect(describeWith({ endpoint: 'http://127.0.0.1:9/', identity }, scaledClock(100))).rejects.toMatchObject({
+      code: 'targetUnavailable',
+      reason: 'The last attempt ended with ECONNREFUSED.',
+      remedy: expect.stringContaining('port') as string,
+      retryable: true,
+    });
+    expect(deliveryError('ENOTFOUND', 'container a/b').remedy).toMatch(/account name/);
+    expect(deliveryError('CERT_HAS_EXPIRED', 'container a/b').remedy).toMatch(/clock/);
+  });
+
+  it('a CA certificate that is none', async () => {
+    await expect(
+      openCosmosAccount({ endpoint: 'https://localhost/', caPem: 'secret', identity: { kind: 'key', key: 'a2V5' } }),
+    ).rejects.toMatchObject({ code: 'configInvalid', remedy: expect.stringContaining('BEGIN CERTIFICATE') as string });
+  });
+
+  it('an endpoint that does not speak TLS, which is no matter of certificates', async () => {
+    const { emulator } = await open();
+    const endpoint = emulator.endpoint.replace('http:', 'https:');
+    await expect(
+      describeWith({ endpoint, identity: { kind: 'key', key: emulator.key } }, scaledClock(100)),
+    ).rejects.toMatchObject({ code: 'targetUnavailable', remedy: expect.stringContaining('TLS') as string });
+  });
+
   it('an identity without the role', async () => {
     const emulator = await startCosmosEmulator({ https: true, auth: { entra: { roles: {} } } });
     try {
@@ -167,6 +196,66 @@ describe('requests are refused with what to do about it', () => {
     } finally {
       await emulator.close();
     }
+  });
+});
+
+describe('an identity', () => {
+  const settings = (getToken: () => Promise<unknown>): CosmosAccountSettings => ({
+    endpoint: 'https://localhost:9/',
+    identity: { kind: 'credential', credential: { getToken: getToken as TokenCredential['getToken'] } },
+  });
+
+  it.each<[string, () => Promise<unknown>, boolean]>([
+    ['that never answers may answer later', () => new Promise(() => undefined), true],
+    [
+      'that has trouble may answer later',
+      () => Promise.reject(named('AuthenticationError', { statusCode: 503 })),
+      true,
+    ],
+    [
+      'that cannot be reached may answer later',
+      () => Promise.reject(named('RestError', { code: 'ECONNREFUSED' })),
+      true,
+    ],
+    ['that is not there must be given', () => Promise.reject(named('CredentialUnavailableError')), false],
+    ['that gives nothing must be given', () => Promise.resolve(null), false],
+    [
+      'that gives what no header can carry must be given',
+      () => Promise.resolve({ token: 'a\r\nb', expiresOnTimestamp: Date.now() + 3_600_000 }),
+      false,
+    ],
+  ])('%s', async (_, getToken, retryable) => {
+    await expect(describeWith(settings(getToken), scaledClock(200))).rejects.toMatchObject({
+      code: 'targetForbidden',
+      problem: 'No token for Cosmos DB could be obtained.',
+      retryable,
+    });
+  });
+
+  it('that never answers does not keep anybody from stopping', async () => {
+    const account = await openCosmosAccount(settings(() => new Promise(() => undefined)));
+    const writer = openDocumentWriter({ account, database: DATABASE, container: CONTAINER, limiter: unlimited });
+    const stop = new AbortController();
+    const described = writer.describe(stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(described).rejects.toThrow('enough');
+    account.close();
+  });
+
+  it('is asked for a token for any account where the account itself is not known as a resource', async () => {
+    const { emulator, writer } = await open({ https: true, auth: { entra: 'anyToken' } });
+    const { identity, ...rest } = withToken(emulator, () => undefined);
+    if (identity.kind !== 'credential') throw new Error('no credential');
+    const scopes: unknown[] = [];
+    const getToken: TokenCredential['getToken'] = (scope) => {
+      scopes.push(scope);
+      if (scopes.length === 1) return Promise.reject(new Error('AADSTS500011: the resource principal was not found'));
+      return identity.credential.getToken(scope);
+    };
+    const account = await openCosmosAccount({ ...rest, identity: { kind: 'credential', credential: { getToken } } });
+    await (await writer({ account })).describe(never);
+    expect(scopes).toEqual([`https://127.0.0.1/.default`, 'https://cosmos.azure.com/.default']);
+    account.close();
   });
 });
 
@@ -207,8 +296,8 @@ function withToken(
   };
 }
 
-async function describeWith(settings: CosmosAccountSettings): Promise<TargetInfo> {
-  const account = await openCosmosAccount(settings);
+async function describeWith(settings: CosmosAccountSettings, clock: Clock = systemClock): Promise<TargetInfo> {
+  const account = await openCosmosAccount(settings, clock);
   try {
     return await openDocumentWriter({ account, database: DATABASE, container: CONTAINER, limiter: unlimited }).describe(
       never,
@@ -216,4 +305,8 @@ async function describeWith(settings: CosmosAccountSettings): Promise<TargetInfo
   } finally {
     account.close();
   }
+}
+
+function named(name: string, properties: object = {}): Error {
+  return Object.assign(new Error('refused'), { name, ...properties });
 }

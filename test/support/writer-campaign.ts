@@ -1,5 +1,5 @@
 /** Many random runs of the batch writer, some side by side. */
-import { openScenarioHost } from './writer-scenario.ts';
+import { openScenarioHost } from './writer-host.ts';
 
 /** What many runs met. */
 export interface CampaignReport {
@@ -8,6 +8,8 @@ export interface CampaignReport {
   readonly ambiguous: number;
   readonly faults: number;
   readonly ends: ReadonlyMap<string, number>;
+  /** How often each way to spoil an answer on the wire was met. */
+  readonly spoilt: ReadonlyMap<string, number>;
   /** Runs that were done again because the machine had stood still for long, as their clock goes. */
   readonly repeated: number;
 }
@@ -88,5 +90,5 @@ export async function runCampaign(
   await Promise.all(Array.from({ length: PARALLEL }, worker));
   watch.stop();
   await host.close();
-  return { ...total, failures };
+  return { ...total, failures, spoilt: host.spoilt };
 }

@@ -1,6 +1,17 @@
 /** What the service, the network or a stale replica may do to a batch writer. */
 import type { FaultAction } from '../../src/local/cosmos-emulator/emulator.ts';
 import type { Random } from './random.ts';
+import type { Spoiler, SpoiltKind } from './spoiling-proxy.ts';
+import {
+  ANSWERED_TWICE,
+  BROKEN_ANSWERS,
+  BROKEN_RANGES,
+  ODD_FRACTIONS,
+  ODD_RESULTS,
+  REFUSALS,
+  STRANGE_ANSWERS,
+  UNREADABLE_RESULTS,
+} from './spoilt-answers.ts';
 
 /** A fault of a whole batch. `late`: a request may land after its sender gave it up. */
 export function requestFault(random: Random, late: boolean): FaultAction {
@@ -45,4 +56,20 @@ export function rangesFault(random: Random): FaultAction {
     () => ({ kind: 'reset', when: 'before' }),
     () => ({ kind: 'truncate' }),
   ])();
+}
+
+const ANYWHERE = [...BROKEN_ANSWERS, ...STRANGE_ANSWERS, ANSWERED_TWICE];
+const SPOILERS: Readonly<Record<SpoiltKind, readonly Spoiler[]>> = {
+  batch: [...ANYWHERE, ...UNREADABLE_RESULTS, ...ODD_RESULTS, ...REFUSALS],
+  ranges: [...ANYWHERE, ...BROKEN_RANGES, ODD_FRACTIONS],
+  container: ANYWHERE,
+};
+
+/** What happens to an answer between service and writer: to that of a batch after `skip` others, or of what tells about the container. */
+export function wireFault(
+  random: Random,
+  skip: number,
+): { readonly kind: SpoiltKind; readonly spoiler: Spoiler; readonly skip: number } {
+  const kind = random.pick<SpoiltKind>(['batch', 'batch', 'batch', 'ranges', 'container']);
+  return { kind, spoiler: random.pick(SPOILERS[kind]), skip: kind === 'batch' ? skip : 0 };
 }

@@ -2,25 +2,21 @@
  * One random run of the batch writer against the emulator: a container, documents, operations, faults, all from a seed.
  * Afterwards every operation must have been reported once and truthfully, and the container must hold what was reported.
  */
-import { CosmosClient, type ContainerRequest } from '@azure/cosmos';
+import type { ContainerRequest, CosmosClient } from '@azure/cosmos';
 import { openDocumentWriter, type CosmosDocumentWriter } from '../../src/cosmos/batch-writer.ts';
-import { openCosmosAccount, type CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
+import type { CosmosAccount } from '../../src/cosmos/cosmos-account.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
 import { identityHash, type Identity } from '../../src/documents/document.ts';
-import { startCosmosEmulator, type CosmosEmulator, type FaultRule } from '../../src/local/cosmos-emulator/emulator.ts';
-import { systemClock, type Clock } from '../../src/shared/clock.ts';
+import type { CosmosEmulator, FaultRule } from '../../src/local/cosmos-emulator/emulator.ts';
+import type { Clock } from '../../src/shared/clock.ts';
 import { SyncError } from '../../src/shared/errors.ts';
 import type { Operation, Outcome, StoredDocument } from '../../src/sync/document-writer.ts';
 import { Random } from './random.ts';
-import { scaledClock } from './scaled-clock.ts';
+import type { SpoilingProxy } from './spoiling-proxy.ts';
 import { StrictLimiter } from './strict-limiter.ts';
-import { operationFault, rangesFault, requestFault } from './writer-faults.ts';
+import { operationFault, rangesFault, requestFault, wireFault } from './writer-faults.ts';
 import { ScenarioRows, type KeyShape } from './writer-rows.ts';
 import { untruths } from './writer-truth.ts';
-
-/** Real seconds pass this many times faster; a request's time-out of 10 s is 1.25. */
-const SCALE = 8;
-const DATABASE = 'chaos';
 
 /** What a run met, for the summary. */
 export interface ScenarioReport {
@@ -30,32 +26,16 @@ export interface ScenarioReport {
   readonly ended: string;
 }
 
-/** Emulator and clients for many scenarios. */
-export interface ScenarioHost {
-  /** Throws an Error that tells what was wrong. */
-  run(seed: number): Promise<ScenarioReport>;
-  close(): Promise<void>;
-}
-
-export async function openScenarioHost(): Promise<ScenarioHost> {
-  const clock = scaledClock(SCALE);
-  // Signatures go by the real wall clock, from which this one runs away.
-  const emulator = await startCosmosEmulator({ clock, auth: { key: false } });
-  const client = new CosmosClient({ endpoint: emulator.endpoint, key: emulator.key });
-  await client.databases.create({ id: DATABASE });
-  const identity = { kind: 'key', key: emulator.key } as const;
-  const account = await openCosmosAccount(
-    { endpoint: emulator.endpoint, identity },
-    { ...clock, now: () => systemClock.now() },
-  );
-  return {
-    run: (seed) => new Scenario(seed, emulator, client, account, clock).run(),
-    close: async () => {
-      account.close();
-      client.dispose();
-      await emulator.close();
-    },
-  };
+/** What scenarios share. */
+export interface ScenarioWorld {
+  readonly emulator: CosmosEmulator;
+  /** Between the writer and the emulator. */
+  readonly proxy: SpoilingProxy;
+  /** Straight to the emulator. */
+  readonly client: CosmosClient;
+  readonly account: CosmosAccount;
+  readonly clock: Clock;
+  readonly database: string;
 }
 
 /** How a run is ended besides by having done everything. */
@@ -63,10 +43,12 @@ type Interruption = 'none' | 'abort' | 'leave' | 'sourceFails' | 'target';
 
 let scenarios = 0;
 
-class Scenario {
+export class Scenario {
+  readonly #database: string;
   readonly #random: Random;
   readonly #container: string;
   readonly #emulator: CosmosEmulator;
+  readonly #proxy: SpoilingProxy;
   readonly #client: CosmosClient;
   readonly #clock: Clock;
   readonly #account: CosmosAccount;
@@ -84,11 +66,14 @@ class Scenario {
   readonly #handed: Operation[] = [];
   readonly #outcomes: Outcome[] = [];
 
-  constructor(seed: number, emulator: CosmosEmulator, client: CosmosClient, account: CosmosAccount, clock: Clock) {
+  constructor(seed: number, world: ScenarioWorld) {
+    const { emulator, proxy, client, account, clock, database } = world;
     const random = new Random(seed);
     this.#random = random;
     this.#container = `run${seed}-${++scenarios}`;
+    this.#database = database;
     this.#emulator = emulator;
+    this.#proxy = proxy;
     this.#client = client;
     this.#account = account;
     this.#clock = clock;
@@ -118,10 +103,11 @@ class Scenario {
     const writer = this.#writer(this.#limiter);
     const ended = await this.#write(writer);
     for (const id of this.#faults) this.#emulator.faults.remove(id);
-    this.#emulator.setThroughput(DATABASE, this.#container, undefined);
+    this.#proxy.disarm(this.#container);
+    this.#emulator.setThroughput(this.#database, this.#container, undefined);
     const stored = await this.#readAll();
     this.#check(stored, ended, writer);
-    await this.#client.database(DATABASE).container(this.#container).delete();
+    await this.#client.database(this.#database).container(this.#container).delete();
     const ambiguous = this.#outcomes.filter((outcome) => outcome.ambiguous).length;
     return { operations: this.#outcomes.length, ambiguous, faults, ended };
   }
@@ -129,7 +115,7 @@ class Scenario {
   #writer(limiter: typeof unlimited | StrictLimiter): CosmosDocumentWriter {
     return openDocumentWriter({
       account: this.#account,
-      database: DATABASE,
+      database: this.#database,
       container: this.#container,
       limiter,
       clock: this.#clock,
@@ -148,7 +134,7 @@ class Scenario {
       ...(random.chance(0.2) ? { uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/u'] }] } } : {}),
     };
     // The SDK's enums are the same words.
-    await this.#client.database(DATABASE).containers.create(container as unknown as ContainerRequest);
+    await this.#client.database(this.#database).containers.create(container as unknown as ContainerRequest);
     for (let splits = random.int(0, 5); splits > 0; splits--) this.#split();
     const identities = random.int(5, 150);
     for (let number = 0; number < identities; number++) this.#identities.push(this.#rows.identity(number));
@@ -158,7 +144,7 @@ class Scenario {
   #split(): void {
     const range = this.#random.pick(this.#ranges);
     try {
-      const children = this.#emulator.split(DATABASE, this.#container, range);
+      const children = this.#emulator.split(this.#database, this.#container, range);
       this.#ranges = [...this.#ranges.filter((id) => id !== range), ...children];
     } catch {
       // Too narrow to be split.
@@ -192,16 +178,26 @@ class Scenario {
 
   #armFaults(): number {
     const random = this.#random;
-    if (random.chance(0.2)) this.#emulator.setThroughput(DATABASE, this.#container, random.pick([2_000, 20_000]));
+    if (random.chance(0.2)) this.#emulator.setThroughput(this.#database, this.#container, random.pick([2_000, 20_000]));
     const count = random.chance(0.1) ? 0 : random.int(1, 12);
-    const match = { database: DATABASE, container: this.#container };
+    const match = { database: this.#database, container: this.#container };
     for (let number = 0; number < count; number++) {
       const skip = random.int(0, 6);
       const times = random.chance(0.8) ? 1 : random.int(2, 4);
-      const kind = random.pick(['request', 'request', 'operation', 'ranges', 'layout'] as const);
+      const kind = random.pick([
+        'request',
+        'request',
+        'operation',
+        'ranges',
+        'layout',
+        'wire',
+        'wire',
+        'wire',
+      ] as const);
       if (kind === 'ranges')
         this.#arm({ match: { ...match, kind: 'ranges' }, skip, times, action: rangesFault(random) });
       else if (kind === 'layout') this.#changeLayoutLater(skip);
+      else if (kind === 'wire') this.#proxy.arm({ container: this.#container, ...wireFault(random, skip), random });
       else if (kind === 'operation') {
         const action = operationFault(random);
         // One operation may meet them all, and each 410 costs seconds of looking at ranges that do not change.
@@ -312,6 +308,7 @@ class Scenario {
 
   #check(stored: ReadonlyMap<string, StoredDocument>, ended: string, writer: CosmosDocumentWriter): void {
     const problems = [...this.#limiter.problems];
+    if (this.#limiter.settledRu > 1e7) problems.push(`${this.#limiter.settledRu} RU are more than anything costs`);
     if (this.#limiter.open !== 0) problems.push(`${this.#limiter.open} reservations were never ended`);
     if (Math.abs(this.#limiter.settledRu - writer.counters.requestUnits) > 0.01) {
       problems.push(`${this.#limiter.settledRu} RU settled, ${writer.counters.requestUnits} counted`);
