@@ -11,8 +11,9 @@ const IN_TIME_PART = 0.45;
 /** An answer is late when it took longer than so many latencies and seconds. */
 const LATE_LATENCIES = 2;
 const LATE_SECONDS = 0.2;
-/** The latency follows by this factor with each answer. */
+/** The latency follows by this factor, at most this often: the answers that a stall held back come at once and tell the same. */
 const LATENCY_STEP = 1.03;
+const LATENCY_STEP_MS = 20;
 
 /** RU on their way and RU answered within the last second. Times are monotonic milliseconds. */
 export class ChargeWindow {
@@ -23,6 +24,7 @@ export class ChargeWindow {
   #lateRu = 0;
   /** Median seconds from send to answer. */
   #latency = 0.02;
+  #latencySteppedAt = Number.NEGATIVE_INFINITY;
 
   /** RU sent and not answered. */
   get unacknowledged(): number {
@@ -82,6 +84,8 @@ export class ChargeWindow {
     this.#acknowledged.push({ at: now, ru, lateRu });
     this.#acknowledgedRu += ru;
     this.#lateRu += lateRu;
+    if (now < this.#latencySteppedAt + LATENCY_STEP_MS) return;
+    this.#latencySteppedAt = now;
     this.#latency *= seconds > this.#latency ? LATENCY_STEP : 1 / LATENCY_STEP;
     this.#latency = Math.min(2, Math.max(0.004, this.#latency));
   }

@@ -9,10 +9,11 @@ const CUT_MOST = 0.3;
 /** The pace that was throttled, lowered by a trifle, is the ceiling to come back to; for a start the pace stays below it. */
 const CEILING = 0.995;
 const START_BELOW = 0.015;
+/** Where others clearly take from the partition, it takes more to make room: each process sees only some of the refusals. */
+const START_BELOW_SHARED = 0.05;
 const FACTOR_MINIMUM = 0.03;
 /** Some seconds slowly up to the ceiling, as slowly past it, then ever faster: this time past it the pace has doubled. */
 const GROWTH_MS = 40_000;
-const CEILING_MS = GROWTH_MS * Math.cbrt(START_BELOW);
 /** A request is worth this many seconds of the pace, less where throttling is near: what exceeds a second is refused. */
 const REQUEST_SECONDS = 0.08;
 const CAUTIOUS_SECONDS = 0.025;
@@ -31,6 +32,7 @@ export class PartitionPace {
   #factor = 1;
   /** The factor to come back to, and the time since the last cut. */
   #ceiling = 1;
+  #below = START_BELOW;
   #clearMs = CAUTIOUS_MS - CAUTIOUS_START_MS;
   #notBefore = Number.NEGATIVE_INFINITY;
   /** Answers of the last second. */
@@ -50,7 +52,7 @@ export class PartitionPace {
     this.#tokens += (this.rate * ms) / 1000;
     this.#clearMs += ms;
     if (this.#factor < 1) {
-      const past = (this.#clearMs - CEILING_MS) / GROWTH_MS;
+      const past = this.#clearMs / GROWTH_MS - Math.cbrt(this.#below);
       this.#factor = Math.min(1, Math.max(FACTOR_MINIMUM, this.#ceiling * (1 + past ** 3)));
     }
     this.#whole = ceiling * this.fraction;
@@ -90,7 +92,8 @@ export class PartitionPace {
     const part = Math.min(CEILING, taken, served < CLEARLY_LESS ? served : 1);
     // Little may have been served because little was asked for: one measurement does not cut to nothing.
     this.#ceiling = this.#factor * Math.max(CUT_MOST, part);
-    this.#factor = Math.max(FACTOR_MINIMUM, this.#ceiling * (1 - START_BELOW));
+    this.#below = this.#ceiling < CLEARLY_LESS ? START_BELOW_SHARED : START_BELOW;
+    this.#factor = Math.max(FACTOR_MINIMUM, this.#ceiling * (1 - this.#below));
   }
 
   #servedRu(now: number): number {

@@ -127,6 +127,23 @@ export const SPENDING_FAILURES: readonly FailureCase[] = [
     measure: (variant) => worst(variant, stalled(12), (outcome) => outcome.worstSecond),
     limit: 1.15,
   },
+  {
+    name: 'the answers that a stall held back pass for high latency, which allows more on its way',
+    without: [
+      {
+        file: 'charge-window.ts',
+        find: 'if (now < this.#latencySteppedAt + LATENCY_STEP_MS) return;',
+        replace: '',
+      },
+    ],
+    measure: (variant) =>
+      worst(
+        variant,
+        { ...busy(1, 200, 25_000), trouble: [{ kind: 'stall', from: 20_000, to: 20_600 }] },
+        (outcome) => outcome.worstSecond,
+      ),
+    limit: 1.33,
+  },
 ];
 
 /** Four processes, a small budget, dear operations, and a stall of the service. */
