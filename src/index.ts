@@ -1,4 +1,5 @@
 /** The function app: settings to registrations. Everything that costs time is opened by the first invocation. */
+import { app } from '@azure/functions';
 import * as df from 'durable-functions';
 import { createActivities } from './activities/activities.ts';
 import { readAppSettings } from './config/app-settings.ts';
@@ -12,7 +13,7 @@ import { registerHttpApi } from './triggers/http-api.ts';
 const APP_VERSION = '1.0';
 
 const runtime = new AppRuntime(() => readAppSettings(process.env), APP_VERSION, process.cwd());
-const activities = createActivities(runtime.run);
+const activities = createActivities(runtime.run, runtime.stopping);
 
 df.app.orchestration(ORCHESTRATION, syncTable);
 df.app.activity(ACTIVITY.plan, { handler: activities.planEpoch });
@@ -28,3 +29,4 @@ registerEventTriggers(runtime, {
     process.env['DELTA_LAKE__accountName'] !== undefined,
 });
 registerHttpApi(runtime);
+app.hook.appTerminate(() => runtime.stop());

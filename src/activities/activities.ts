@@ -38,7 +38,8 @@ export interface Activities {
   readonly completeEpoch: (input: CompleteInput, context: InvocationContext) => Promise<CompleteResult>;
 }
 
-export function createActivities(withDependencies: WithDependencies): Activities {
+/** `stopping`: the process is asked to end; a slice under way stops writing, so that others need not wait for it. */
+export function createActivities(withDependencies: WithDependencies, stopping: AbortSignal): Activities {
   const signal = new AbortController().signal;
   return {
     planEpoch: (input, context) =>
@@ -50,12 +51,18 @@ export function createActivities(withDependencies: WithDependencies): Activities
       ),
     runSlice: (input, context) =>
       expected(() =>
-        withDependencies(context, (deps) => withHeartbeat(deps, input, () => runSlice(deps, input, signal))),
+        withDependencies(context, (deps) => withHeartbeat(deps, input, () => untilStopped(deps, input, stopping))),
       ),
     sealStage: (input, context) => expected(() => withDependencies(context, (deps) => sealStage(deps, input, signal))),
     completeEpoch: (input, context) =>
       expected(() => withDependencies(context, (deps) => completeEpoch(deps, input, signal))),
   };
+}
+
+/** A slice that is cut off has not failed: another worker goes on with what it left. */
+async function untilStopped(deps: SyncDependencies, input: SliceInput, stopping: AbortSignal): Promise<SliceResult> {
+  const result = await runSlice(deps, input, stopping);
+  return stopping.aborted && result.kind === 'failed' ? { kind: 'retryAfter', ms: 1_000 } : result;
 }
 
 /** By then the run of the other version has ended, in seconds; a hint that still meets it comes back by itself. */

@@ -9,7 +9,7 @@ export class OutcomeAccount {
   readonly #counts: Mutable<OperationCounts> = { ...NO_COUNTS };
   #handed = 0;
   #returned = 0;
-  #failed: Outcome | null = null;
+  #sentInVain = false;
 
   /** Rows, images or documents read. */
   read(rows: number): void {
@@ -39,7 +39,7 @@ export class OutcomeAccount {
     this.#counts.requestUnits += outcome.requestUnits;
     if (outcome.ambiguous) this.#counts.ambiguous++;
     if (!settled) return;
-    if (outcome.status === 'failed') this.#failed ??= outcome;
+    if (outcome.status === 'failed' && outcome.attempts > 0) this.#sentInVain = true;
     if (outcome.status !== 'applied') {
       if (outcome.status !== 'failed' && outcome.status !== 'rejected') this.#counts.skipped++;
       return;
@@ -53,13 +53,9 @@ export class OutcomeAccount {
     if (outcome.statusCode === 204) this.#counts.documentsDelta--;
   }
 
-  /** The first operation that was not done and not refused for good, or null. */
-  get failed(): Outcome | null {
-    return this.#failed;
-  }
-
+  /** Whether something that was sent may still land: what never was sent cannot. */
   get answersLost(): boolean {
-    return this.#counts.ambiguous > 0 || this.#failed !== null;
+    return this.#counts.ambiguous > 0 || this.#sentInVain || this.#handed !== this.#returned;
   }
 
   /** Throws `internal` when operations and outcomes do not agree. */

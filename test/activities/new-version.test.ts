@@ -22,7 +22,7 @@ function planned(hintLater: ActivityDependencies['hintLater']): {
     target: () => Promise.reject(new SyncError('tableUnknown', { problem: 'None.' })),
     hintLater,
   } as unknown as ActivityDependencies;
-  const activities = createActivities((_context, work) => work(deps));
+  const activities = createActivities((_context, work) => work(deps), new AbortController().signal);
   return { events, plan: (version) => activities.planEpoch({ ...INPUT, version }, CONTEXT) };
 }
 
