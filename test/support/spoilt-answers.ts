@@ -141,7 +141,7 @@ export const STRANGE_ANSWERS: readonly Spoiler[] = [
     name: 'on a connection that ends',
     async spoil(call) {
       call.answer(await call.forward());
-      setImmediate(() => close(call));
+      setImmediate(() => call.socket.end());
     },
   },
   {
