@@ -2,6 +2,7 @@
 import { toSyncError, SyncError } from '../shared/errors.ts';
 import type { PlanInput, PlanResult } from './activity-messages.ts';
 import { concernOf, rememberConcern } from './concern.ts';
+import { isContainerReplaced, isLookDue } from './container-look.ts';
 import { EpochClaims, rejectedResult } from './epoch-claims.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { retryFreshness } from './freshness.ts';
@@ -38,7 +39,10 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
 /** A commit that waits for this long is worth an event, in milliseconds: its age is what alerts are about. */
 const BEHIND_MS = 5 * 60_000;
 
-/** Whether a table has anything to do: one read of its state and one list call. Throws what reading them throws. */
+/**
+ * Whether a table has anything to do: one read of its state and one list call, and once an hour a look at its container.
+ * Throws what reading state and log throws.
+ */
 export async function hasNews(deps: SyncDependencies, tableId: string): Promise<boolean> {
   if (deps.removedTables.has(tableId)) return isRemovalPending(deps, tableId);
   const target = await deps.target(tableId);
@@ -53,8 +57,13 @@ export async function hasNews(deps: SyncDependencies, tableId: string): Promise<
     const seconds = Math.round(waitsMs / 1000);
     deps.log.event('tableBehind', { table: tableId, version, head: log.head, seconds });
   }
-  return !nothingNew(state, log, target, deps.clock.now());
+  const now = deps.clock.now();
+  if (!nothingNew(state, log, target, now)) return true;
+  // What is wrong with the container is told by planning.
+  return isLookDue(state, now) && (await isContainerReplaced(deps, target, state, NEVER).catch(() => true));
 }
+
+const NEVER = new AbortController().signal;
 
 function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget, now: number): boolean {
   const { checkpoint } = state;
@@ -111,8 +120,15 @@ class EpochPlanner {
     // A table that was created again has fewer versions at first.
     const log = recent.head === undefined ? await observeLog(this.#target.source, 0, this.#now, this.#signal) : recent;
     if (log.head === undefined) return this.#noLog(state);
-    if (nothingNew(state, log, this.#target, this.#now)) return { kind: 'idle', version: log.head };
+    const idle = nothingNew(state, log, this.#target, this.#now) && !(await this.#containerReplaced(state));
+    if (idle) return { kind: 'idle', version: log.head };
     return this.#planAt(await this.#expireStandby(state), log, log.head);
+  }
+
+  /** Looks when it is time, and as long as something else is the matter. */
+  async #containerReplaced(state: SyncState): Promise<boolean> {
+    const looks = isLookDue(state, this.#now) || (state.concern ?? null) !== null;
+    return looks && isContainerReplaced(this.#deps, this.#target, state, this.#signal);
   }
 
   /** The table is configured again: a first load finds out what is there. */

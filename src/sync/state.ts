@@ -112,6 +112,8 @@ export interface SyncState {
   readonly removal: Removal | null;
   /** What keeps planning from coming to a plan; absent in documents of earlier versions. */
   readonly concern?: Concern | null;
+  /** When the container of an idle table was last found to be the same, milliseconds since 1970; absent before that. */
+  readonly containerSeenAt?: number;
 }
 
 export function initialState(target: string): SyncState {

@@ -86,7 +86,7 @@ export async function hint(
   await deps.hintLater(tableId, EARLY_SECONDS);
 }
 
-/** Catch-up: one list call for every table that is idle; starts what no hint reached and replaces what is stuck. */
+/** Catch-up: one list call for every table that is idle (see `hasNews`); starts what no hint reached and replaces what is stuck. */
 async function onSweep(deps: AppDependencies, context: InvocationContext): Promise<void> {
   const tables = [...deps.locations.keys(), ...deps.removedTables.keys()];
   deps.log.event('sweepStarted', { tables: tables.length });

@@ -318,4 +318,50 @@ describe('what is not written', () => {
     expect(await hasNews(deps, table.id)).toBe(false);
     expect(calls).toEqual(['list']);
   });
+
+  test('a container that is dropped and created again under an idle table is found out within the hour', async () => {
+    const { table, writer } = await pricedTable(world);
+    await writer.insert(rows(2));
+    await table.sync();
+    const { hasNews } = await import('../../src/sync/plan-epoch.ts');
+    const target = await table.dependencies.target(table.id);
+    let looks = 0;
+    const counted = new Proxy(target.writer, {
+      get: (each, name) => {
+        if (name === 'describe') looks++;
+        const value: unknown = Reflect.get(each, name);
+        return typeof value === 'function' ? value.bind(each) : value;
+      },
+    });
+    const deps = { ...table.dependencies, target: () => Promise.resolve({ ...target, writer: counted }) };
+    const hour = 3_600_000;
+    for (const [skew, looked] of [
+      [hour - 60_000, 0],
+      [2 * 60_000, 1],
+      [hour - 60_000, 1],
+      [2 * 60_000, 2],
+    ] as const) {
+      table.skewMs += skew;
+      expect(await hasNews(deps, table.id)).toBe(false);
+      expect(looks).toBe(looked);
+    }
+    await table.container.delete();
+    expect(await hasNews(deps, table.id)).toBe(false);
+    table.skewMs += hour;
+    expect(await hasNews(deps, table.id)).toBe(true);
+    expect(await table.sync()).toMatchObject({ kind: 'failed', code: 'targetMissing' });
+    expect(await table.sync()).toMatchObject({ kind: 'failed', code: 'targetMissing' });
+    expect(await tableStatus(table.dependencies, table.id)).toMatchObject({
+      phase: 'waiting',
+      concern: { code: 'targetMissing' },
+    });
+    await world.client.database('cosmicworks').containers.create({ id: table.id, partitionKey: { paths: ['/id'] } });
+    expect(await hasNews(deps, table.id)).toBe(true);
+    expect(await table.sync()).toMatchObject({ kind: 'held', code: 'containerReplaced' });
+    const { held, concern } = await tableStatus(table.dependencies, table.id);
+    expect(concern).toBeNull();
+    await administer(table.dependencies, table.id, { kind: 'approve', planId: held?.planId ?? '' }, 'ann');
+    expect(await table.sync()).toMatchObject({ kind: 'idle' });
+    expect(await ids(table)).toEqual(['p0', 'p1']);
+  });
 });
