@@ -83,6 +83,8 @@ const FIRST: TableSpecs = {
   remapped: {},
   'removed-keep': {},
   'removed-delete': {},
+  'swept-keep': {},
+  'swept-delete': {},
 };
 
 let azure: LocalAzureTables;
@@ -225,20 +227,25 @@ describe.concurrent('operators', () => {
   });
 });
 
-test('another configuration: a changed mapping asks, removed tables keep their documents or lose them', async () => {
-  const [remapped, kept, deleted] = await Promise.all(
-    ['remapped', 'removed-keep', 'removed-delete'].map((id) => loaded(id)),
-  );
-  if (remapped === undefined || kept === undefined || deleted === undefined) throw new Error('three tables');
-  const { 'removed-keep': _, 'removed-delete': __, ...others } = FIRST;
+test('another configuration: a changed mapping asks, removed tables keep their documents or lose them, whoever finds them', async () => {
+  const [remapped, kept, deleted, sweptKept, sweptDeleted] = await Promise.all([
+    loaded('remapped'),
+    loaded('removed-keep'),
+    loaded('removed-delete'),
+    loaded('swept-keep'),
+    loaded('swept-delete'),
+  ]);
+  const { 'removed-keep': _, 'removed-delete': __, 'swept-keep': ___, 'swept-delete': ____, ...others } = FIRST;
   const removedTables = {
     'removed-keep': { documents: 'keep' },
     'removed-delete': { documents: 'delete', budget: 'removed-delete' },
+    'swept-keep': { documents: 'keep' },
+    'swept-delete': { documents: 'delete', budget: 'swept-delete' },
   };
   await azure.reconfigure(
     { ...others, remapped: { settings: { columns: { rename: { stock: 'count' } } } } },
     { removedTables },
-    ['removed-delete'],
+    ['removed-delete', 'swept-delete'],
   );
 
   await remapped.act('sync');
@@ -254,4 +261,17 @@ test('another configuration: a changed mapping asks, removed tables keep their d
   await kept.until('removed', ({ removal }) => removal?.phase === 'done');
   expect(await kept.documents()).toEqual(rows(5));
   await rm(kept.folder, { recursive: true });
+
+  // No event tells of the others: the timer finds them.
+  for (const table of [sweptKept, sweptDeleted]) {
+    expect((await table.status()).removal).toMatchObject({ phase: 'pending' });
+    expect(await table.documents()).toEqual(rows(5));
+  }
+  await azure.sweep();
+  await becomes(() => sweptDeleted.documents(), []);
+  for (const table of [sweptKept, sweptDeleted]) {
+    await becomes(async () => (await table.status()).removal?.phase, 'done');
+    expect(await table.status()).toMatchObject({ checkpoint: null, phase: 'idle', concern: null });
+  }
+  expect(await sweptKept.documents()).toEqual(rows(5));
 });

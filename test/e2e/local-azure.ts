@@ -173,6 +173,14 @@ export class LocalAzureTables {
     }
   }
 
+  /** Fires the sweep's timer once. */
+  async sweep(): Promise<void> {
+    const { url, masterKey } = this.functions;
+    const headers = { 'x-functions-key': masterKey, 'content-type': 'application/json' };
+    const response = await fetch(`${url}/admin/functions/onSweep`, { method: 'POST', headers, body: '{}' });
+    if (response.status !== 202) throw new Error(`the sweep was answered with ${response.status}`);
+  }
+
   /** `delta-cosmos` with the settings of the app. */
   command(...argv: readonly string[]): Promise<CommandEnd> {
     return new Promise((resolve) => {
