@@ -3,11 +3,12 @@ import { toSyncError, SyncError } from '../shared/errors.ts';
 import type { PlanInput, PlanResult } from './activity-messages.ts';
 import { concernOf, rememberConcern } from './concern.ts';
 import { isContainerReplaced, isLookDue } from './container-look.ts';
-import { EpochClaims, rejectedResult } from './epoch-claims.ts';
+import { rejectedResult } from './epoch-claims.ts';
 import { draftEpoch } from './epoch-draft.ts';
 import { retryFreshness } from './freshness.ts';
 import { compareWithCheckpoint, observeLog, type LogObservation } from './log-observation.ts';
 import { RemovalPlanner } from './plan-removal.ts';
+import { Planner } from './planner.ts';
 import { writePlan } from './plan.ts';
 import { awaitsSwitch, dueForRemoval, expireStandby, removed, standbyExpired } from './publication-state.ts';
 import { readmit } from './removal.ts';
@@ -24,7 +25,7 @@ export async function planEpoch(deps: SyncDependencies, input: PlanInput, signal
     const settled = order === null ? null : await settleRemoval(deps, input, order, signal);
     if (settled !== null) return settled;
     const target = await deps.target(input.tableId);
-    if (order !== null) return await new RemovalPlanner(deps, target, input, signal).plan(order);
+    if (order !== null) return await new RemovalPlanner(deps, target, input, signal, order).plan();
     return await new EpochPlanner(deps, target, input, signal).plan();
   } catch (thrown) {
     const error = toSyncError(thrown);
@@ -83,100 +84,76 @@ function nothingNew(state: SyncState, log: LogObservation, target: SyncTarget, n
   );
 }
 
-class EpochPlanner {
-  readonly #deps: SyncDependencies;
-  readonly #target: SyncTarget;
-  readonly #input: PlanInput;
-  readonly #signal: AbortSignal;
-  readonly #now: number;
-  readonly #claims: EpochClaims;
-
-  constructor(deps: SyncDependencies, target: SyncTarget, input: PlanInput, signal: AbortSignal) {
-    this.#deps = deps;
-    this.#target = target;
-    this.#input = input;
-    this.#signal = signal;
-    this.#now = deps.clock.now();
-    this.#claims = new EpochClaims(deps, target, input, signal);
-  }
-
-  async plan(): Promise<PlanResult> {
-    const result = await this.#next();
-    await this.#claims.noteResult(result);
-    return result;
-  }
-
-  async #next(): Promise<PlanResult> {
-    const settled = await this.#claims.settleFailure();
+class EpochPlanner extends Planner {
+  protected async next(): Promise<PlanResult> {
+    const settled = await this.claims.settleFailure();
     if (settled.pause !== null) return { kind: 'paused' };
-    if (isBusy(settled, this.#input.driver, this.#now)) return { kind: 'busy' };
+    if (isBusy(settled, this.input.driver, this.now)) return { kind: 'busy' };
     if (settled.removal !== null) return this.#readmit();
-    const moved = await this.#claims.pointerMoved(settled);
+    const moved = await this.claims.pointerMoved(settled);
     if (moved !== null) return moved;
-    const state = await retryFreshness(this.#deps, this.#target, settled, this.#signal);
-    if (state.current?.phase === 'applying') return this.#claims.resume(state);
+    const state = await retryFreshness(this.deps, this.target, settled, this.signal);
+    if (state.current?.phase === 'applying') return this.claims.resume(state);
     const since = dirtyStart(state);
-    const recent = await observeLog(this.#target.source, since ?? 0, this.#now, this.#signal);
+    const recent = await observeLog(this.target.source, since ?? 0, this.now, this.signal);
     // A table that was created again has fewer versions at first.
-    const log = recent.head === undefined ? await observeLog(this.#target.source, 0, this.#now, this.#signal) : recent;
+    const log = recent.head === undefined ? await observeLog(this.target.source, 0, this.now, this.signal) : recent;
     if (log.head === undefined) return this.#noLog(state);
-    const idle = nothingNew(state, log, this.#target, this.#now) && !(await this.#containerReplaced(state));
+    const idle = nothingNew(state, log, this.target, this.now) && !(await this.#containerReplaced(state));
     if (idle) return { kind: 'idle', version: log.head };
     return this.#planAt(await this.#expireStandby(state), log, log.head);
   }
 
   /** Looks when it is time, and as long as something else is the matter. */
   async #containerReplaced(state: SyncState): Promise<boolean> {
-    const looks = isLookDue(state, this.#now) || (state.concern ?? null) !== null;
-    return looks && isContainerReplaced(this.#deps, this.#target, state, this.#signal);
+    const looks = isLookDue(state, this.now) || (state.concern ?? null) !== null;
+    return looks && isContainerReplaced(this.deps, this.target, state, this.signal);
   }
 
   /** The table is configured again: a first load finds out what is there. */
   async #readmit(): Promise<PlanResult> {
-    await transition(this.#deps.states, this.#target.id, (latest) =>
-      latest.removal === null ? null : readmit(latest),
-    );
-    return this.#next();
+    await transition(this.deps.states, this.target.id, (latest) => (latest.removal === null ? null : readmit(latest)));
+    return this.next();
   }
 
   async #planAt(state: SyncState, log: LogObservation, newest: number): Promise<PlanResult> {
     // What was loaded is compared at the version it shows, however fast the table moves on.
     const { checkpoint } = state;
-    const same = checkpoint?.configurationHash === configurationHash(this.#target.configuration);
+    const same = checkpoint?.configurationHash === configurationHash(this.target.configuration);
     const verifies = awaitsSwitch(state) && state.request?.kind === 'verify' && state.dirty === null && same;
     const until = verifies && checkpoint !== null ? checkpoint.version : newest;
-    const request = { deps: this.#deps, target: this.#target, state, log, newest: until, now: this.#now };
-    const drafted = await draftEpoch(request, this.#signal);
+    const request = { deps: this.deps, target: this.target, state, log, newest: until, now: this.now };
+    const drafted = await draftEpoch(request, this.signal);
     if (drafted.kind === 'nothing') return this.#acknowledge(state, newest);
     if (drafted.kind === 'slotGone') {
-      const next = await transition(this.#deps.states, this.#target.id, (latest) => removed(latest, drafted.slot));
+      const next = await transition(this.deps.states, this.target.id, (latest) => removed(latest, drafted.slot));
       return next === null ? { kind: 'busy' } : this.#planAt(next, log, newest);
     }
     const emptySince = drafted.kind === 'settling' ? drafted.since : null;
     if (state.emptySince !== emptySince && !(drafted.kind === 'draft' && drafted.sourceEmpty)) {
-      await transition(this.#deps.states, this.#target.id, (latest) => ({ ...latest, emptySince }));
+      await transition(this.deps.states, this.target.id, (latest) => ({ ...latest, emptySince }));
     }
     if (drafted.kind === 'settling') return { kind: 'retryAfter', ms: drafted.ms };
     const { header } = drafted;
     if (state.rejected?.planId === header.planId) {
       return rejectedResult(state.rejected);
     }
-    await writePlan(this.#deps.plans, header, drafted.parts, drafted.ranges, this.#signal);
-    return this.#claims.claim(state, header, drafted.hold ?? this.#claims.stillGone(header));
+    await writePlan(this.deps.plans, header, drafted.parts, drafted.ranges, this.signal);
+    return this.claims.claim(state, header, drafted.hold ?? this.claims.stillGone(header));
   }
 
   /** After the time of grace the slot before the last switch can no longer be gone back to. */
   async #expireStandby(state: SyncState): Promise<SyncState> {
-    const { configuration, id } = this.#target;
-    if (!standbyExpired(state, configuration, this.#now)) return state;
-    const next = await transition(this.#deps.states, id, (latest) =>
-      latest.pause === null && standbyExpired(latest, configuration, this.#now) ? expireStandby(latest) : null,
+    const { configuration, id } = this.target;
+    if (!standbyExpired(state, configuration, this.now)) return state;
+    const next = await transition(this.deps.states, id, (latest) =>
+      latest.pause === null && standbyExpired(latest, configuration, this.now) ? expireStandby(latest) : null,
     );
     return next ?? state;
   }
 
   #noLog(state: SyncState): Promise<PlanResult> {
-    const location = this.#target.source.location;
+    const location = this.target.source.location;
     if (state.checkpoint === null) {
       throw new SyncError('notADeltaTable', {
         problem: `${location} is not a Delta table.`,
@@ -184,20 +161,20 @@ class EpochPlanner {
       });
     }
     const reason = `The log of ${location} holds nothing at or after version ${state.checkpoint.version}.`;
-    return this.#claims.waits('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
+    return this.claims.waits('tableVanished', reason, 'Restore the table, or remove it from the configuration.');
   }
 
   /** Nothing to do for the documents; a configuration that only reads differently is remembered. */
   async #acknowledge(state: SyncState, version: number): Promise<PlanResult> {
-    const hash = configurationHash(this.#target.configuration);
+    const hash = configurationHash(this.target.configuration);
     if (state.checkpoint !== null && state.checkpoint.configurationHash !== hash) {
-      await transition(this.#deps.states, this.#target.id, (latest) =>
+      await transition(this.deps.states, this.target.id, (latest) =>
         latest.checkpoint === null
           ? null
           : { ...latest, current: null, checkpoint: { ...latest.checkpoint, configurationHash: hash } },
       );
     } else if (state.current !== null) {
-      await transition(this.#deps.states, this.#target.id, (latest) =>
+      await transition(this.deps.states, this.target.id, (latest) =>
         latest.current?.planId === state.current?.planId ? { ...latest, current: null } : null,
       );
     }
