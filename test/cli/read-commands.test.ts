@@ -1,29 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import { parseJson } from '../../src/shared/json.ts';
 import {
   add,
   cdc,
   FEED_ON,
-  HandmadeTable,
+  type HandmadeTable,
   metaData,
   protocol,
   remove,
   type CommitContent,
 } from '../support/handmade-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-cli-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function run(command: string, ...argv: readonly string[]) {
   const texts = { stdout: '', stderr: '' };

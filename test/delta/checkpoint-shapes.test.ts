@@ -1,27 +1,24 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { DataType, Row, StructField } from '../../src/delta/schema.ts';
 import { loadSnapshot, type SnapshotAt } from '../../src/delta/snapshot.ts';
 import { actionRow, CHECKPOINT_COLUMNS, type Action } from '../support/delta-log-writer.ts';
-import { actionLines, add, HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
+import { actionLines, add, type HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
 import { parquetBytes } from '../support/parquet-rows.ts';
 import { tableRows } from '../support/read-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 const columns = { id: 'long' };
 const start: readonly Action[] = [protocol(3, ['v2Checkpoint', 'deletionVectors']), metaData(columns)];
 
 /** Commit `v` adds the file of row `v`, for 0 to 5. */
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-checkpoints-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
   for (let id = 0; id <= 5; id++) await table.data(`${id}.parquet`, columns, [{ id }]);
   await table.commits([...start, add('0.parquet')], ...[1, 2, 3, 4, 5].map((id) => [add(`${id}.parquet`)]));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const name = (version: number, rest: string): string => `${String(version).padStart(20, '0')}.${rest}`;
 const uuid = '80a083e8-7026-4e79-81be-64bd76c43a11';

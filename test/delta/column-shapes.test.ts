@@ -1,19 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Row } from '../../src/delta/schema.ts';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
-import { add, FEED_ON, HandmadeTable, metaData, protocol, remove, type Columns } from '../support/handmade-table.ts';
+import {
+  add,
+  FEED_ON,
+  type HandmadeTable,
+  metaData,
+  protocol,
+  remove,
+  type Columns,
+} from '../support/handmade-table.ts';
 import { commitRows, tableRows } from '../support/read-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-columns-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const all = protocol(3, ['columnMapping', 'timestampNtz', 'typeWidening', 'variantType']);
 const schemaOf = (fields: readonly unknown[]) => ({ schemaString: JSON.stringify({ type: 'struct', fields }) });

@@ -1,27 +1,22 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
 import {
   add,
   actionLines,
-  HandmadeTable,
+  type HandmadeTable,
   metaData,
   protocol,
   remove,
   type CommitContent,
 } from '../support/handmade-table.ts';
 import { tableRows } from '../support/read-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-lines-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
   for (const id of [1, 2, 3]) await table.data(`${id}.parquet`, { id: 'long' }, [{ id }]);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const columns = { id: 'long' };
 const start = [protocol(), metaData(columns)];

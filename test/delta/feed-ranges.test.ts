@@ -1,30 +1,27 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readChangeFeed } from '../../src/delta/change-feed.ts';
 import {
   add,
   FEED_ON,
-  HandmadeTable,
+  type HandmadeTable,
   metaData,
   protocol,
   remove,
   type CommitContent,
 } from '../support/handmade-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 const columns = { id: 'long' };
 const start = [protocol(3, ['deletionVectors']), metaData(columns, FEED_ON)];
 
 /** Files of three rows each. */
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-ranges-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
   for (const name of ['a', 'b', 'c']) await table.data(name, columns, [{ id: 1 }, { id: 2 }, { id: 3 }]);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function changes(from: number, to?: number): Promise<readonly string[]> {
   const found: string[] = [];

@@ -1,22 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readChangeFeed } from '../../src/delta/change-feed.ts';
 import { encodeZ85 } from '../../src/delta/z85.ts';
 import { deletionVectorBytes } from '../support/deletion-vectors.ts';
 import type { Action } from '../support/delta-log-writer.ts';
-import { add, cdc, FEED_ON, HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
+import { add, cdc, FEED_ON, type HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 const columns = { id: 'long' };
 const start = [protocol(3, ['deletionVectors']), metaData(columns, FEED_ON)];
 
 /** Files a, b and c hold the rows 1 to 3, 4 to 6 and 7 to 9. */
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-changes-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
   for (const [i, name] of ['a', 'b', 'c'].entries()) {
     await table.data(
       name,
@@ -25,7 +21,6 @@ beforeEach(async () => {
     );
   }
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Changed rows as `version type id …`, sorted. */
 async function changes(from: number, to?: number): Promise<readonly string[]> {

@@ -1,19 +1,16 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mkdir, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { encodeZ85 } from '../../src/delta/z85.ts';
 import { deletionVectorBytes, deletionVectorFile } from '../support/deletion-vectors.ts';
 import { add, HandmadeTable, metaData, protocol, remove } from '../support/handmade-table.ts';
 import { tableRows } from '../support/read-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-places-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const columns = { id: 'long' };
 const start = [protocol(3, ['deletionVectors']), metaData(columns)];
@@ -73,6 +70,7 @@ describe('the path of a data file', () => {
     ['of a link out of the table', 'link/x.parquet'],
     ['with a zero byte', 'x%00.parquet'],
   ])('%s is refused by name', async (_where, path) => {
+    const folder = dirname(table.folder);
     await new HandmadeTable(folder).data('other/x.parquet', columns, [{ id: 1 }]);
     await mkdir(table.folder, { recursive: true });
     await symlink(join(folder, 'other'), join(table.folder, 'link'));

@@ -1,18 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { add, HandmadeTable, metaData, protocol } from '../support/handmade-table.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { add, type HandmadeTable, metaData, protocol } from '../support/handmade-table.ts';
 import { tableRows } from '../support/read-table.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-gate-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
   await table.data('1.parquet', columns, [{ id: 1 }]);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const columns = { id: 'long' };
 const features = (...names: readonly string[]) => protocol(3, names);

@@ -1,20 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { commitTimestamps } from '../../src/delta/history.ts';
 import { loadSnapshot } from '../../src/delta/snapshot.ts';
 import { actionRow, CHECKPOINT_COLUMNS, type Action } from '../support/delta-log-writer.ts';
-import { HandmadeTable, metaData, protocol } from '../support/handmade-table.ts';
+import { type HandmadeTable, metaData, protocol } from '../support/handmade-table.ts';
 import { parquetBytes } from '../support/parquet-rows.ts';
+import { temporaryTable } from '../support/temporary-table.ts';
 
-let folder: string;
 let table: HandmadeTable;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'delta-times-'));
-  table = new HandmadeTable(join(folder, 'table'));
+  table = await temporaryTable();
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const columns = { id: 'long' };
 const start = [protocol(), metaData(columns)];
