@@ -232,7 +232,7 @@ function logStore(location: TableLocation, lake: BlobServiceClient | null): LogS
 }
 
 async function openAccount(account: CosmosSettings, settings: AppSettings): Promise<CosmosAccount> {
-  const caPem = settings.cosmosCaFile === undefined ? {} : { caPem: await readFile(settings.cosmosCaFile, 'utf8') };
+  const caPem = settings.cosmosCaFile === undefined ? {} : { caPem: await readCertificate(settings.cosmosCaFile) };
   const identity =
     account.key === undefined
       ? {
@@ -241,6 +241,18 @@ async function openAccount(account: CosmosSettings, settings: AppSettings): Prom
         }
       : { kind: 'key' as const, key: account.key };
   return openCosmosAccount({ endpoint: account.endpoint, identity, ...caPem });
+}
+
+async function readCertificate(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new SyncError('configInvalid', {
+      problem: `The file that COSMOS_CA_FILE names, ${file}, cannot be read.`,
+      remedy: 'Name the CA certificate of the emulator, or remove the setting.',
+      cause,
+    });
+  }
 }
 
 async function blobService(storage: StorageSettings, credential: SharedCredential): Promise<BlobServiceClient> {

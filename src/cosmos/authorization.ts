@@ -104,7 +104,7 @@ export function tokenAuthorization(credential: TokenCredential, endpoint: URL, c
 }
 
 /** An identity that is missing or refused stays so; one that did not answer, or has trouble, may answer later. */
-function noToken(cause: unknown): SyncError {
+export function noToken(cause: unknown): SyncError {
   const { name = '', code, statusCode } = (cause ?? {}) as Readonly<Record<string, unknown>>;
   const passing =
     name === 'TimeoutError' ||

@@ -1,6 +1,7 @@
 /** Freshness and pointer documents in Cosmos: container with partition key `/id` or `/table`, which hold the same. */
-import { type Container, ErrorResponse } from '@azure/cosmos';
+import type { Container } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
+import { accountError, statusOf, wordsOf } from './client-error.ts';
 import type { PublicationDocument, PublicationStore, StoredPublication } from '../sync/publication.ts';
 
 /** Throws `publicationUnavailable` when the container is missing or refuses the identity. */
@@ -15,12 +16,12 @@ export function cosmosPublicationStore(container: Container): PublicationStore {
         });
       const { resource: document } = answer;
       if (document !== undefined) return { document, etag: answer.etag } satisfies StoredPublication;
-      // Substatus 0: the document is absent. Anything else means that the container or database is.
-      if (answer.substatus === undefined || answer.substatus === 0) return null;
-      throw new SyncError('publicationUnavailable', {
-        problem: `The freshness container "${container.id}" does not exist.`,
-        retryable: false,
+      // The document is absent, unless the container or database is; not every service tells that by the substatus.
+      if (answer.substatus !== undefined && answer.substatus !== 0) throw missing(container.id);
+      await container.read(options(signal)).catch((error: unknown) => {
+        throw unavailable(error, container.id);
       });
+      return null;
     },
     async write(document, etag, signal) {
       try {
@@ -53,18 +54,27 @@ function options(signal: AbortSignal | undefined): { abortSignal?: AbortSignal }
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
-function statusOf(error: unknown): number {
-  return error instanceof ErrorResponse && typeof error.code === 'number' ? error.code : 0;
-}
-
 function unavailable(error: unknown, container: string): Error {
   if (error instanceof Error && error.name === 'AbortError') return error;
+  const account = accountError(error, `freshness container "${container}"`);
+  if (account !== undefined) return new SyncError('publicationUnavailable', { ...wordsOf(account), cause: error });
   const status = statusOf(error);
+  if (status === 404) return missing(container, error);
   const final = [400, 401, 403, 404].includes(status);
   return new SyncError('publicationUnavailable', {
     problem: `The freshness container "${container}" cannot be used.`,
-    reason: status === 0 ? 'There was no answer.' : `The service answered ${status}.`,
+    reason: `The service answered ${status}.`,
     retryable: !final,
     cause: error,
+  });
+}
+
+function missing(container: string, cause?: unknown): SyncError {
+  return new SyncError('publicationUnavailable', {
+    problem: `The freshness container "${container}" does not exist.`,
+    reason: 'The service answered 404.',
+    remedy: 'Create its database and the container, or correct "freshness" in the configuration.',
+    retryable: false,
+    cause,
   });
 }

@@ -1,7 +1,8 @@
 /** State documents and the ledger in Cosmos: container with partition key `/target` and TTL enabled per item. */
-import { type Container, ErrorResponse } from '@azure/cosmos';
+import type { Container } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
 import { type LedgerEntry, type StateStore, type StoredState } from '../sync/state-store.ts';
+import { accountError, statusOf, wordsOf } from './client-error.ts';
 import { STATE_FORMAT, initialState, type SyncState } from '../sync/state.ts';
 
 /** How long a ledger line is kept, in seconds. */
@@ -63,10 +64,9 @@ export function cosmosStateStore(container: Container): StateStore {
 async function readState(container: Container, target: string, signal?: AbortSignal): Promise<StoredState> {
   const answer = await container.item(STATE_ID, target).read<StateDocument>(options(signal));
   if (answer.statusCode === 404 || answer.resource === undefined) {
-    // Substatus 0: the document is absent. Anything else (container or database gone) must not look like a fresh target.
-    if (answer.substatus !== undefined && answer.substatus !== 0) {
-      throw new SyncError('stateUnavailable', { problem: `The state container "${container.id}" does not exist.` });
-    }
+    // A container or database that is gone must not look like a fresh target. Not every service tells by the substatus.
+    if (answer.substatus !== undefined && answer.substatus !== 0) throw missing(container.id);
+    await container.read(options(signal));
     return { state: initialState(target), etag: null };
   }
   const state = answer.resource.state;
@@ -104,19 +104,28 @@ function options(signal: AbortSignal | undefined): { abortSignal?: AbortSignal }
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
-function statusOf(error: unknown): number {
-  return error instanceof ErrorResponse && typeof error.code === 'number' ? error.code : 0;
-}
-
 function stateError(error: unknown, container: string): Error {
   if (error instanceof SyncError || (error instanceof Error && error.name === 'AbortError')) return error;
+  const what = `state container "${container}"`;
+  const account = accountError(error, what);
+  if (account !== undefined) return new SyncError('stateUnavailable', { ...wordsOf(account), cause: error });
   const status = statusOf(error);
-  const missing = status === 404;
+  if (status === 404) return missing(container, error);
   const refused = status === 401 || status === 403;
   return new SyncError('stateUnavailable', {
-    problem: `The state container "${container}" ${missing ? 'does not exist' : refused ? 'refuses this identity' : 'cannot be reached'}.`,
-    reason: status === 0 ? 'There was no answer.' : `The service answered ${status}.`,
-    retryable: !missing && !refused,
+    problem: `The ${what} ${refused ? 'may not be used by this identity' : 'cannot be used'}.`,
+    reason: `The service answered ${status}.`,
+    retryable: !refused,
     cause: error,
+  });
+}
+
+function missing(container: string, cause?: unknown): SyncError {
+  return new SyncError('stateUnavailable', {
+    problem: `The state container "${container}" does not exist.`,
+    reason: 'The service answered 404.',
+    remedy: 'Create its database and the container as infra/ does, or correct STATE_DATABASE and STATE_CONTAINER.',
+    retryable: false,
+    cause,
   });
 }

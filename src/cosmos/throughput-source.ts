@@ -1,7 +1,7 @@
 /** What a budget of the configuration is in RU/s, and where a container's RU/s is known from. */
-import { ErrorResponse } from '@azure/cosmos';
 import type { Container, Database, OfferResponse } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
+import { accountError, statusOf, wordsOf } from './client-error.ts';
 import { resourceManagerRuPerSecond } from './resource-manager.ts';
 import type { ResourceManagerAccount, ResourceManagerGet } from './resource-manager.ts';
 
@@ -68,13 +68,15 @@ export function offerThroughput(database: Database, container: Container): Throu
         return own ?? offerRu(await database.readOffer({ abortSignal: signal })) ?? null;
       } catch (error) {
         if (signal.aborted) throw signal.reason;
-        const status = error instanceof ErrorResponse && typeof error.code === 'number' ? error.code : 0;
+        const account = accountError(error, `account of container ${container.id}`);
+        if (account !== undefined) throw new SyncError('ruPerSecondUnknown', { ...wordsOf(account), cause: error });
+        const status = statusOf(error);
         // Serverless accounts have no offers and refuse the question.
         if (status === 400) return null;
         const final = status === 401 || status === 403 || status === 404;
         throw new SyncError('ruPerSecondUnknown', {
           problem: "The container's offer cannot be read.",
-          reason: status === 0 ? 'There was no answer.' : `Cosmos DB answered ${status}.`,
+          reason: `Cosmos DB answered ${status}.`,
           retryable: !final,
           cause: error,
         });
