@@ -15,7 +15,7 @@ import { checkKeySize, extractKey, keyText, parseKey } from './partition-key.ts'
 import { requestKey } from './point-request.ts';
 import { header, isTrue, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest } from './refusal.ts';
-import { sessionToken, writeContext, type Service } from './service.ts';
+import { sessionHeaders, writeContext, type Service } from './service.ts';
 
 const MAX_OPERATIONS = 100;
 /** Bytes of an answer at most; reads beyond it are answered with 413/3402. */
@@ -220,7 +220,7 @@ function batchAnswer(
   return {
     status: failed ? 207 : 200,
     charge,
-    headers: { 'x-ms-session-token': sessionToken([partition]), lsn: String(partition.lsn) },
+    headers: { ...sessionHeaders(container, [partition]), lsn: String(partition.lsn) },
     body: `${body}]`,
   };
 }

@@ -8,7 +8,7 @@ import { queryScope, type QueryScope } from './query-scope.ts';
 import { header, numberHeader, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest } from './refusal.ts';
 import { roundCharge } from './request-units.ts';
-import { sessionToken, type Service } from './service.ts';
+import { sessionHeaders, type Service } from './service.ts';
 
 const DEFAULT_PAGE = 1000;
 const MAX_PAGE_CHARACTERS = 4 * 1024 * 1024;
@@ -63,7 +63,7 @@ export function handleChangeFeed(service: Service, request: CosmosRequest): Answ
     // Nothing found: everything up to the partition's last write has been seen.
     etag: `"${texts.length === 0 ? partition.lsn : last}"`,
     'x-ms-item-count': String(texts.length),
-    'x-ms-session-token': sessionToken([partition]),
+    ...sessionHeaders(container, [partition]),
     lsn: String(partition.lsn),
     'x-ms-documentdb-partitionkeyrangeid': partition.id,
   };

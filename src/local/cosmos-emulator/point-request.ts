@@ -9,7 +9,7 @@ import { checkKeySize, extractKey, keyText, parseKey, type KeyValue } from './pa
 import { header, isTrue, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest, refusalBody } from './refusal.ts';
 import { roundCharge } from './request-units.ts';
-import { sessionToken, writeContext, type Service } from './service.ts';
+import { sessionHeaders, writeContext, type Service } from './service.ts';
 
 const SLACK_BYTES = 64 * 1024;
 /** Bytes of a request at most; a document of just the limit must fit with what surrounds it. */
@@ -114,10 +114,12 @@ function pointAnswer(
   result: OperationResult,
 ): Answer {
   const headers: Record<string, string> = {
-    'x-ms-session-token': sessionToken([partition]),
+    ...sessionHeaders(container, [partition]),
     lsn: String(partition.lsn),
     'x-ms-documentdb-partitionkeyrangeid': partition.id,
   };
+  // What failed says nothing of whose partition it was: SDKs do not take it for something their session has seen.
+  if (result.status >= 400) delete headers['x-ms-content-path'];
   if (result.item !== undefined) headers['etag'] = result.item.etag;
   if (result.retryAfterMs !== undefined) headers['x-ms-retry-after-ms'] = String(Math.ceil(result.retryAfterMs));
   const common = { status: result.status, substatus: result.substatus ?? 0, charge: result.charge, headers };
@@ -139,5 +141,5 @@ export function handleDeleteByKey(service: Service, request: CosmosRequest): Ans
   const items = [...partition.ofKey(keyText(values))];
   for (const item of items) drop(context, container, partition, item);
   const charge = roundCharge(service.model.query + items.length * service.model.refused);
-  return { status: 200, charge, headers: { 'x-ms-session-token': sessionToken([partition]) } };
+  return { status: 200, charge, headers: sessionHeaders(container, [partition]) };
 }

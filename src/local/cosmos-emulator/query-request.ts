@@ -17,7 +17,7 @@ import { header, isTrue, numberHeader, type Answer, type CosmosRequest } from '.
 import { Refusal, badRequest } from './refusal.ts';
 import { roundCharge } from './request-units.ts';
 import { requestedQuery, type RequestedQuery } from './requested-query.ts';
-import { sessionToken, type Service } from './service.ts';
+import { sessionHeaders, type Service } from './service.ts';
 
 const METRICS = 'x-ms-documentdb-query-metrics';
 const DEFAULT_PAGE = 100;
@@ -64,7 +64,7 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
     charge: roundCharge(charge),
     headers: {
       'x-ms-item-count': String(page.results.length),
-      'x-ms-session-token': sessionToken(scope.partitions),
+      ...sessionHeaders(container, scope.partitions),
       ...(isTrue(request.headers['x-ms-documentdb-populatequerymetrics']) ? { [METRICS]: metrics(page) } : {}),
       ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
     },

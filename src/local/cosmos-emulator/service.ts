@@ -71,10 +71,11 @@ export function operationFaults(
 /** Partitions in one token at most: clients take headers of a few kilobytes. */
 const MAX_SESSION_PARTITIONS = 200;
 
-/** `<range>:-1#<lsn>`: how far a session has seen a partition. */
-export function sessionToken(partitions: readonly Partition[]): string {
-  return partitions
-    .slice(0, MAX_SESSION_PARTITIONS)
-    .map((partition) => `${partition.id}:-1#${partition.lsn}`)
-    .join(',');
+/**
+ * How far a session has seen the partitions (`<range>:-1#<lsn>`), and whose they are: SDKs keep the token by the
+ * container's `_rid`, and keep none without it.
+ */
+export function sessionHeaders(container: Container, partitions: readonly Partition[]): Record<string, string> {
+  const seen = partitions.slice(0, MAX_SESSION_PARTITIONS).map((partition) => `${partition.id}:-1#${partition.lsn}`);
+  return { 'x-ms-session-token': seen.join(','), 'x-ms-content-path': container.rid };
 }
