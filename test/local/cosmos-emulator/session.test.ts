@@ -1,4 +1,4 @@
-import { ConsistencyLevel, CosmosClient, PluginOn, ResourceType } from '@azure/cosmos';
+import { ConsistencyLevel, CosmosClient, PluginOn, ResourceType, type PluginConfig } from '@azure/cosmos';
 import { expect, it } from 'vitest';
 import { running } from './client.ts';
 
@@ -6,20 +6,16 @@ it('the SDK keeps the session of a container, by its _rid, and shows it when it 
   await using run = await running({ partitions: 3 });
   const container = await run.container({ id: 'Größe 数', partitionKey: '/pk' });
   const shown: (string | undefined)[] = [];
-  const client = new CosmosClient({
-    endpoint: run.emulator.endpoint,
-    key: run.emulator.key,
-    consistencyLevel: ConsistencyLevel.Session,
-    plugins: [
-      {
-        on: PluginOn.request,
-        plugin: async (context, _node, next) => {
-          if (context.resourceType === ResourceType.item) shown.push(context.headers['x-ms-session-token'] as string);
-          return next(context);
-        },
-      },
-    ],
-  });
+  const note: PluginConfig = {
+    on: PluginOn.request,
+    plugin: (context, _node, next) => {
+      if (context.resourceType === ResourceType.item) shown.push(context.headers['x-ms-session-token'] as string);
+      return next(context);
+    },
+  };
+  const { endpoint, key } = run.emulator;
+  const options = { endpoint, key, consistencyLevel: ConsistencyLevel.Session, plugins: [note] };
+  const client = new CosmosClient(options);
   const seen = client.database('db').container(container.id);
   const created = await seen.items.create({ id: 'a', pk: 'p' });
   const token = created.headers['x-ms-session-token'] as string;
