@@ -9,7 +9,7 @@ it('the SDK keeps the session of a container, by its _rid, and shows it when it 
   const note: PluginConfig = {
     on: PluginOn.request,
     plugin: (context, _node, next) => {
-      if (context.resourceType === ResourceType.item) shown.push(context.headers['x-ms-session-token'] as string);
+      if (context.resourceType === ResourceType.item) shown.push(context.headers?.['x-ms-session-token'] as string);
       return next(context);
     },
   };
