@@ -123,11 +123,20 @@ function containerAnswer(status: number, container: Container, request: CosmosRe
   return { ...answer, headers };
 }
 
-/** `GET …/pkranges`; `former` shows the ranges before the last split. */
+/**
+ * `GET …/pkranges`; `former` shows the ranges before the last split. As a feed of changes (`A-IM`) it is read on until
+ * it has nothing new, which here is all of them or, since ids only grow, nothing.
+ */
 export function handleRanges(service: Service, request: CosmosRequest, former: boolean): Answer {
   if (request.method !== 'GET') throw notAllowed(request);
   const container = service.account.container(request.database ?? '', request.container ?? '');
-  return feed(request, service, container.rid, 'PartitionKeyRanges', container.rangeResources(former));
+  const ranges = container.rangeResources(former);
+  const etag = `"${Math.max(...ranges.map((range) => Number(range['id'])))}"`;
+  if (header(request, 'a-im') !== undefined && header(request, 'if-none-match') === etag) {
+    return { status: 304, charge: READ_CHARGE, headers: { etag, 'x-ms-item-count': '0' } };
+  }
+  const answer = feed(request, service, container.rid, 'PartitionKeyRanges', ranges);
+  return { ...answer, headers: { ...answer.headers, etag } };
 }
 
 /** Offers: read, query, replace. */

@@ -112,9 +112,9 @@ function admit(gate: Gate, request: CosmosRequest): void {
     return;
   }
   if (gate.key === undefined) return;
-  const { method, segments } = request;
+  const { method, sent } = request;
   const date = header(request, 'x-ms-date') ?? header(request, 'date');
-  checkKey({ method, segments, date }, authorization, gate.key, gate.now());
+  checkKey({ method, segments: sent, date }, authorization, gate.key, gate.now());
 }
 
 function route(service: Service, pages: QueryPages, request: CosmosRequest, former: boolean): Answer {

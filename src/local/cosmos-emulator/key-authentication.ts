@@ -1,6 +1,7 @@
 /** Account-key authentication: an HMAC over verb, resource type, resource link and date. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Refusal } from './refusal.ts';
+import { looksLikeRids } from './rid-address.ts';
 
 const MAX_SKEW_MS = 15 * 60 * 1000;
 
@@ -21,10 +22,17 @@ export function checkKey(request: SignedRequest, authorization: string, key: Buf
     throw new Refusal(401, 'The authorization header or the date is missing or not of the required form.');
   }
   const { type, link } = resourceOf(request.segments);
-  const text = `${request.method.toLowerCase()}\n${type}\n${link}\n${date.toLowerCase()}\n\n`;
-  const expected = createHmac('sha256', key).update(text).digest();
+  const payload = (signed: string): string =>
+    `${request.method.toLowerCase()}\n${type}\n${signed}\n${date.toLowerCase()}\n\n`;
   const actual = Buffer.from(given, 'base64');
-  if (actual.length !== expected.length || !timingSafeEqual(actual, expected)) {
+  const signs = (signed: string): boolean => {
+    const expected = createHmac('sha256', key).update(payload(signed)).digest();
+    return actual.length === expected.length && timingSafeEqual(actual, expected);
+  };
+  // Of a path of `_rid`s only the last one is signed.
+  const rid = looksLikeRids(request.segments) ? link.slice(link.lastIndexOf('/') + 1).toLowerCase() : undefined;
+  if (!signs(link) && (rid === undefined || !signs(rid))) {
+    const text = payload(rid ?? link);
     throw new Refusal(
       401,
       "The input authorization token can't serve the request. Please check that the expected payload is built as per " +

@@ -20,7 +20,9 @@ export type RequestKind =
 
 export interface CosmosRequest {
   readonly method: string;
-  /** The path without its first slash, decoded, in segments. */
+  /** The path as it was sent, without its first slash, decoded, in segments; the signature covers it. */
+  readonly sent: readonly string[];
+  /** The same with names where it had `_rid`s. */
   readonly segments: readonly string[];
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -58,6 +60,7 @@ export function cosmosRequest(method: string, url: string, headers: IncomingHttp
   const segments = pathSegments(url);
   return {
     method,
+    sent: segments,
     segments,
     headers,
     body,

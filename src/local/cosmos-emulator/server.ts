@@ -11,6 +11,7 @@ import type { FaultAction } from './faults.ts';
 import type { QueryPages } from './query-pages.ts';
 import { cosmosRequest, refusalAnswer, type Answer } from './request.ts';
 import { Refusal } from './refusal.ts';
+import { requestByName } from './rid-address.ts';
 import type { Service } from './service.ts';
 
 /** Bytes read of a request before the connection is given up. */
@@ -130,7 +131,7 @@ async function answerCosmos(
   const { method, url, request, body } = incoming;
   let parsed;
   try {
-    parsed = cosmosRequest(method, url, request.headers, body);
+    parsed = requestByName(service.account, cosmosRequest(method, url, request.headers, body));
   } catch (thrown) {
     if (!(thrown instanceof Refusal)) throw thrown;
     send(request, response, refusalAnswer(thrown));
