@@ -11,6 +11,7 @@ import { Offer, type Throughput } from './offer.ts';
 import { badRequest, conflict, notFound } from './refusal.ts';
 import { databaseRid, etagText } from './resource-id.ts';
 import { Throttle } from './throttle.ts';
+import { PrincipalList } from './users.ts';
 
 /** RU/s for which the service plans a physical partition of a new container, manual ones with room to grow. */
 const RU_PER_PARTITION = { manual: 6_000, autoscale: 10_000 };
@@ -36,6 +37,7 @@ export class Database {
   readonly write: number;
   readonly time: number;
   readonly containers = new Map<string, Container>();
+  readonly users = new PrincipalList();
   /** Budget of all its containers without an offer of their own; without limit unless it has an offer. */
   readonly throttle = new Throttle();
   /** Number of the last container made in it. */

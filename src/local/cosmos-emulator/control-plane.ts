@@ -2,13 +2,11 @@
 import type { Container } from './container.ts';
 import type { JsonMap } from './json.ts';
 import { replacedThroughput, serverlessRefusal, throughputOf } from './offer.ts';
-import { compileRequestQuery } from './requested-query.ts';
+import { feed, json, notAllowed, READ_CHARGE, WRITE_CHARGE } from './resource-answers.ts';
 import { bodyMap, header, isQuery, isTrue, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest, notFound } from './refusal.ts';
 import type { Service } from './service.ts';
-
-const READ_CHARGE = 1;
-const WRITE_CHARGE = 5;
+import { handleUsers } from './user-requests.ts';
 
 /** `GET /`: the account with the addresses a client is to use. */
 export function handleAccount(service: Service): Answer {
@@ -41,6 +39,7 @@ export function handleControl(service: Service, request: CosmosRequest): Answer 
   if (segments[0] !== 'dbs') throw new Refusal(400, `The resource '${segments[0] ?? ''}' is not known.`);
   if (segments.length <= 2) return handleDatabase(service, request);
   if (segments[2] === 'colls' && segments.length <= 4) return handleContainer(service, request);
+  if (segments[2] === 'users') return handleUsers(service, request);
   if (segments[2] === 'colls' && segments[4] === 'conflicts') return handleConflicts(service, request);
   throw new Refusal(400, `The emulator has no '${(segments[2] === 'colls' ? segments[4] : segments[2]) ?? ''}'.`);
 }
@@ -163,38 +162,4 @@ export function handleOffer(service: Service, request: CosmosRequest): Answer {
   account.replaceOffer(offer, replacedThroughput(body), service.now());
   service.journal?.structure();
   return json(200, offer.resourceJson(), WRITE_CHARGE);
-}
-
-/** All resources of a kind, or those a query chooses; in pages of the size asked for. */
-function feed(
-  request: CosmosRequest,
-  service: Service,
-  rid: string,
-  name: string,
-  resources: readonly JsonMap[],
-): Answer {
-  const isPost = request.method === 'POST' && isQuery(request.headers);
-  const chosen = isPost ? compileRequestQuery(request, service.now()).all(resources) : resources;
-  const from = Number(header(request, 'x-ms-continuation') ?? 0);
-  if (!Number.isSafeInteger(from) || from < 0) throw badRequest('Invalid Continuation Token.');
-  const asked = Number(header(request, 'x-ms-max-item-count') ?? -1);
-  const page = chosen.slice(from, asked > 0 ? from + asked : undefined);
-  const answer = json(200, { _rid: rid, [name]: page as JsonMap[], _count: page.length });
-  const headers: Record<string, string> = { ...answer.headers, 'x-ms-item-count': String(page.length) };
-  if (from + page.length < chosen.length) headers['x-ms-continuation'] = String(from + page.length);
-  return { ...answer, headers };
-}
-
-function notAllowed(request: CosmosRequest): Refusal {
-  return new Refusal(405, `The method ${request.method} is not allowed here.`);
-}
-
-function json(status: number, resource: JsonMap, charge = READ_CHARGE): Answer {
-  const etag = resource['_etag'];
-  return {
-    status,
-    charge,
-    headers: typeof etag === 'string' ? { etag } : {},
-    body: JSON.stringify(resource),
-  };
 }

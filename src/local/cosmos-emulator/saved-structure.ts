@@ -5,6 +5,7 @@ import { parseContainerDefinition } from './container-definition.ts';
 import type { JsonMap } from './json.ts';
 import { Offer, type Throughput } from './offer.ts';
 import { Partition } from './partition.ts';
+import { PrincipalList, type Principal } from './users.ts';
 
 interface SavedPartition {
   readonly id: string;
@@ -31,7 +32,11 @@ interface SavedDatabase {
   readonly time: number;
   readonly lastContainer: number;
   readonly containers: readonly SavedContainer[];
+  /** Absent in folders of before there were any. */
+  readonly users?: readonly SavedPrincipal[];
 }
+
+type SavedPrincipal = Omit<Principal, 'permissions'> & { readonly permissions: readonly SavedPrincipal[] };
 
 interface SavedOffer {
   readonly number: number;
@@ -64,6 +69,7 @@ export function saveStructure(account: Account): SavedStructure {
       time: database.time,
       lastContainer: database.lastContainer,
       containers: [...database.containers.values()].map(saveContainer),
+      users: savePrincipals(database.users),
     })),
     offers: [...account.offers.values()].map((offer) => ({
       number: offer.number,
@@ -75,6 +81,18 @@ export function saveStructure(account: Account): SavedStructure {
       time: offer.time,
     })),
   };
+}
+
+function savePrincipals(list: PrincipalList): SavedPrincipal[] {
+  return list.all().map((one) => ({ ...one, permissions: savePrincipals(one.permissions) }));
+}
+
+function restorePrincipals(list: PrincipalList, saved: readonly SavedPrincipal[]): void {
+  for (const one of saved) {
+    const permissions = new PrincipalList();
+    restorePrincipals(permissions, one.permissions);
+    list.restore({ ...one, grant: one.grant, permissions });
+  }
 }
 
 function saveContainer(container: Container): SavedContainer {
@@ -108,6 +126,7 @@ export function restoreStructure(account: Account, saved: SavedStructure): void 
     const database = new Database(one.id, one.number, one.write, one.time);
     database.lastContainer = one.lastContainer;
     account.databases.set(one.id, database);
+    restorePrincipals(database.users, one.users ?? []);
     for (const container of one.containers) {
       const restored = restoreContainer(database, container, known);
       database.containers.set(restored.id, restored);
