@@ -60,9 +60,13 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
     });
   }
   if (facts.recreated) {
+    const hidden = facts.table.mode === 'patch' || facts.former === 'lost';
+    const left = hidden
+      ? ' Documents of rows that the new table does not have cannot be told from others: those stay.'
+      : '';
     return held(rewrite(from, 'the table was created again'), {
       code: 'tableRecreated',
-      reason: `The log no longer holds the commit of version ${from} that the container was made from.${facts.table.mode === 'patch' ? ' In mode patch the documents of rows that the new table does not have stay.' : ''}`,
+      reason: `The log no longer holds the commit of version ${from} that the container was made from.${left}`,
       remedy: 'Approve the plan if the new table is the one to publish.',
     });
   }

@@ -19,6 +19,8 @@ export class EpochClaims {
   readonly #now: number;
   /** The epoch that this very call gave up because its files are gone. */
   #givenUp: CurrentEpoch | null = null;
+  /** Files had been gone before that epoch was planned. */
+  #goneBefore = false;
   /** An earlier planning met something that the state document tells. */
   #worried = false;
 
@@ -47,6 +49,7 @@ export class EpochClaims {
       if (!gone) return hold(state, failure.planId, this.#failed(failure));
       // In a container that was created again nothing is missing any more.
       if (failure.code !== 'targetReplaced') this.#givenUp = state.current;
+      this.#goneBefore = state.dirty?.from === null;
       return giveUp(state, this.#now);
     });
     const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };
@@ -144,11 +147,13 @@ export class EpochClaims {
     this.#deps.log.event('epochHeld', { table: this.#target.tableId, code, reason, remedy, planId });
   }
 
-  /** The same live files would be missing again: the table is damaged, not merely ahead of us. */
-  stillGone(header: PlanHeader): Hold | null {
+  /** The same live files would be missing again: the table is damaged, not merely ahead of us. `drafted`: what else holds it. */
+  stillGone(header: PlanHeader, drafted: Hold | null): Hold | null {
     const gone = this.#givenUp;
     const again = gone !== null && gone.kind !== 'changes' && header.kind !== 'changes' && gone.to === header.to;
-    return again && this.#input.failure !== null ? this.#failed(this.#input.failure) : null;
+    if (!again || this.#input.failure === null) return drafted;
+    // The first time it may have been the rows from before, which the new plan does without.
+    return drafted === null || this.#goneBefore ? this.#failed(this.#input.failure) : drafted;
   }
 }
 

@@ -7,7 +7,7 @@ import { SyncError } from '../shared/errors.ts';
 import { draftCleanup } from './cleanup-draft.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
-import { hidesDocuments, NO_FORMER_ROWS, readFormerRows, type FormerRows } from './former-rows.ts';
+import { FORMER_ROWS_LOST, hidesDocuments, NO_FORMER_ROWS, readFormerRows, type FormerRows } from './former-rows.ts';
 import { judgeMapping, type JudgedMapping } from './judge-mapping.ts';
 import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
@@ -114,7 +114,7 @@ class EpochDrafter {
       table: this.#target.configuration,
     };
     const mapped = await this.#judgeMapping(context, info);
-    const former = recreated ? NO_FORMER_ROWS : await this.#formerRows(mapped, info);
+    const former = await this.#formerRows(mapped, info, recreated);
     const facts: EpochFacts = {
       state,
       head: head.version,
@@ -280,12 +280,12 @@ class EpochDrafter {
   }
 
   /** What only the rows at the checkpoint tell of the documents that settings from before have made. */
-  async #formerRows({ change }: JudgedMapping, info: TargetInfo): Promise<FormerRows> {
+  async #formerRows({ change }: JudgedMapping, info: TargetInfo, recreated: boolean): Promise<FormerRows> {
     const { checkpoint } = this.#state;
     if (change !== 'configuration' || checkpoint?.containerRid !== info.rid) return NO_FORMER_ROWS;
     const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
     if (!hidesDocuments(before, this.#target.configuration)) return NO_FORMER_ROWS;
-    return readFormerRows(this.#target, this.#state, this.#signal);
+    return recreated ? FORMER_ROWS_LOST : readFormerRows(this.#target, this.#state, this.#signal);
   }
 
   /** An empty source is believed after its settle time, and even then held unless configured otherwise. */

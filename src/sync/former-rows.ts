@@ -15,6 +15,7 @@ export interface FormerRows {
 }
 
 export const NO_FORMER_ROWS: FormerRows = { need: null, snapshots: [] };
+export const FORMER_ROWS_LOST: FormerRows = { need: 'lost', snapshots: [] };
 
 /**
  * Whether settings that have changed hide documents from a comparison: in mode patch nothing but a row says that a document
@@ -34,14 +35,14 @@ export async function readFormerRows(
 ): Promise<FormerRows> {
   if (checkpoint === null) return NO_FORMER_ROWS;
   // Files were gone when they were looked for.
-  if (dirty?.from === null) return { need: 'lost', snapshots: [] };
+  if (dirty?.from === null) return FORMER_ROWS_LOST;
   const versions = new Set([checkpoint.version, dirty?.to ?? checkpoint.version]);
   try {
     const snapshots: Snapshot[] = [];
     for (const version of versions) snapshots.push(await loadSnapshot(source, { kind: 'version', version }, signal));
     return { need: 'needed', snapshots };
   } catch (error) {
-    if (error instanceof SyncError && sourceIsGone(error.code)) return { need: 'lost', snapshots: [] };
+    if (error instanceof SyncError && sourceIsGone(error.code)) return FORMER_ROWS_LOST;
     throw error;
   }
 }

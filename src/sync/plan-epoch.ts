@@ -139,7 +139,7 @@ class EpochPlanner extends Planner {
       return rejectedResult(state.rejected);
     }
     await writePlan(this.deps.plans, header, drafted.parts, drafted.ranges, this.signal);
-    return this.claims.claim(state, header, drafted.hold ?? this.claims.stillGone(header));
+    return this.claims.claim(state, header, this.claims.stillGone(header, drafted.hold));
   }
 
   /** After the time of grace the slot before the last switch can no longer be gone back to. */

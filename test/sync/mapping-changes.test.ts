@@ -1,4 +1,6 @@
 /** Settings that change while commits wait: whose documents they were is still known when the plan is approved. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus, type TableStatus } from '../../src/sync/administration.ts';
 import { previewEpoch } from '../../src/sync/preview-epoch.ts';
@@ -220,4 +222,28 @@ test('mode patch, a row deleted before a change of schema that pauses is approve
   await approve(table, plan);
   expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
   expect(await ids(table)).not.toContain('p1');
+});
+
+test('a table that is created again while another discriminator waits is said to leave documents', async () => {
+  const { table, writer } = await loaded({ discriminator: { field: 'type', value: 'a' } });
+  await writer.recreate();
+  await writer.insert([row(9)]);
+  table.configure({ discriminator: { field: 'type', value: 'b' } });
+  expect((await held(table, 'tableRecreated')).reason).toMatch(/cannot be told from others: those stay\.$/);
+  table.configure({ discriminator: { field: 'type', value: 'a' } });
+  expect((await held(table, 'tableRecreated')).reason).not.toContain('stay');
+});
+
+test('a file of the table that is missing is told after the approval, not the changed mapping once more', async () => {
+  const { table } = await loaded({});
+  for (const name of await readdir(table.folder)) {
+    if (name.endsWith('.parquet')) await rm(join(table.folder, name));
+  }
+  table.configure(RENAMED);
+  await approve(table, await held(table, 'mappingChanged'));
+  await approve(table, await held(table, 'mappingChanged'));
+  const failed = await held(table, 'chunkFailed');
+  expect(failed.reason).toContain('is missing');
+  // Looked at once more it is the same.
+  expect(await held(table, 'chunkFailed')).toEqual(failed);
 });
