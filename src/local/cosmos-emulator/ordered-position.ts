@@ -4,11 +4,22 @@
  */
 import { encodePosition, type OrderedPosition } from './continuation.ts';
 import { isJsonMap, type Json, type JsonMap } from './json.ts';
+import { badRequest } from './refusal.ts';
 import { compareValues } from './query/values.ts';
 import { documentNumber } from './resource-id.ts';
 
 /** Characters of a token with keys in it; a header has not room for every string. */
 const MOST_CHARACTERS = 4096;
+
+/**
+ * Where a client asks an ordered plan's query to go on: at these keys or after them; at the document with this number
+ * among those of equal keys, if one is given.
+ */
+export interface ResumePoint {
+  readonly keys: readonly JsonMap[];
+  readonly number: number | undefined;
+  readonly after: boolean;
+}
 
 /** A result of an ordered plan's query: its keys, each as `{"item": …}`, and the number of its document. */
 interface OrderedResult {
@@ -76,4 +87,43 @@ function readResult(text: string | undefined, descending: readonly boolean[]): O
   if (!Array.isArray(keys) || keys.length !== descending.length || typeof rid !== 'string') return undefined;
   const number = documentNumber(rid);
   return number === undefined ? undefined : { keys: keys.map((key) => (isJsonMap(key) ? key : {})), number };
+}
+
+/** Reads the `resumeFilter` that the SDK for .NET sends beside a query, or 400. */
+export function resumePoint(json: Json): ResumePoint {
+  const { value, rid, exclude } = isJsonMap(json) ? json : {};
+  const number = typeof rid === 'string' ? documentNumber(rid) : undefined;
+  if (!Array.isArray(value) || (rid !== undefined && rid !== null && number === undefined)) {
+    throw badRequest('The resume filter of the query is not valid.');
+  }
+  return { keys: value.map(resumeKey), number, after: exclude === true };
+}
+
+function resumeKey(value: Json): JsonMap {
+  // An empty array stands for undefined, an object for the hash of an array or object.
+  if (Array.isArray(value) && value.length === 0) return {};
+  if (typeof value === 'object' && value !== null) {
+    throw badRequest('The emulator cannot go on with a query that is ordered by arrays or objects.');
+  }
+  return { item: value };
+}
+
+/** Number of results that lie before the point. */
+export function resultsBeforePoint(
+  results: readonly string[],
+  point: ResumePoint,
+  descending: readonly boolean[],
+): number {
+  let low = 0;
+  let high = results.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const result = readResult(results[middle], descending);
+    if (result === undefined) throw badRequest('A resume filter needs the query of an ordered plan.');
+    // Without a document all those of equal keys stand at the point.
+    const order = compareResults(result, { keys: point.keys, number: point.number ?? result.number }, descending);
+    if (order < 0 || (order === 0 && point.after)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -2,7 +2,7 @@
 import type { Container } from './container.ts';
 import { encodePosition, type Position, type ScanPosition } from './continuation.ts';
 import type { Item } from './item.ts';
-import { orderedToken, resultsBefore } from './ordered-position.ts';
+import { orderedToken, resultsBefore, resultsBeforePoint, type ResumePoint } from './ordered-position.ts';
 import type { Partition } from './partition.ts';
 import { documentsIn, type QueryScope } from './query-scope.ts';
 import { badRequest } from './refusal.ts';
@@ -30,8 +30,15 @@ interface Scan {
   at: { readonly partition: Partition; readonly number: number } | undefined;
 }
 
+/** How a list is ordered by properties, and where the client wants to go on in it. */
+export interface ListOrder {
+  readonly descending: readonly boolean[];
+  readonly resume: ResumePoint | undefined;
+}
+
 /** A list, and how many of its results were given. */
 interface OpenList {
+  readonly partitions: readonly Partition[];
   readonly results: readonly string[];
   readonly given: number;
 }
@@ -86,22 +93,22 @@ export class QueryPages {
     return { results, continuation: this.keep(container, scan), read };
   }
 
-  /**
-   * A page of a list; `list` is called unless the list is still known. `descending` are the directions of the keys the
-   * list is ordered by, undefined where its order is not one of properties.
-   */
+  /** A page of a list; `list` is called unless the list is still known. `order` is undefined where it has none by properties. */
   list(
-    rid: string,
+    container: Container,
     token: string | undefined,
     position: Position | undefined,
     limit: number,
-    descending: readonly boolean[] | undefined,
+    order: ListOrder | undefined,
     list: () => readonly string[],
   ): Page {
-    const known = token === undefined ? undefined : this.lists.get(token);
+    const { rid, partitions } = container;
+    const kept = token === undefined ? undefined : this.lists.get(token);
     if (token !== undefined) this.lists.delete(token);
+    // After a split each part of the partition goes on by itself with the same token.
+    const known = kept?.partitions === partitions ? kept : undefined;
     const all = known?.results ?? list();
-    const offset = known?.given ?? givenBefore(all, position, descending);
+    const offset = Math.max(known?.given ?? givenBefore(all, position, order), resumedBefore(all, order));
     let end = offset;
     let characters = 0;
     while (end < all.length && end - offset < limit && characters < MAX_PAGE_CHARACTERS) {
@@ -112,9 +119,9 @@ export class QueryPages {
     if (end >= all.length) return { results, continuation: undefined, read: new Map() };
     const read = ++this.lastRead;
     const continuation =
-      (descending === undefined ? undefined : orderedToken(all, end, descending, rid, read)) ??
+      (order === undefined ? undefined : orderedToken(all, end, order.descending, rid, read)) ??
       encodePosition({ kind: 'offset', rid, read, offset: end });
-    remember(this.lists, continuation, { results: all, given: end });
+    remember(this.lists, continuation, { partitions, results: all, given: end });
     return { results, continuation, read: new Map() };
   }
 
@@ -137,17 +144,21 @@ export class QueryPages {
   }
 }
 
-function givenBefore(
-  results: readonly string[],
-  position: Position | undefined,
-  descending: readonly boolean[] | undefined,
-): number {
+function givenBefore(results: readonly string[], position: Position | undefined, order: ListOrder | undefined): number {
   if (position?.kind === 'offset') return position.offset;
   if (position?.kind !== 'ordered') return 0;
-  if (descending?.length !== position.keys.length) {
+  if (order?.descending.length !== position.keys.length) {
     throw badRequest('Invalid Continuation Token: it belongs to a query with another order.');
   }
-  return resultsBefore(results, position, descending);
+  return resultsBefore(results, position, order.descending);
+}
+
+function resumedBefore(results: readonly string[], order: ListOrder | undefined): number {
+  if (order?.resume === undefined) return 0;
+  if (order.resume.keys.length !== order.descending.length) {
+    throw badRequest('The resume filter belongs to a query with another order.');
+  }
+  return resultsBeforePoint(results, order.resume, order.descending);
 }
 
 /** A read that begins after the position. Documents keep their numbers over a split, and partitions their order. */

@@ -6,6 +6,7 @@ import { decodePosition } from './continuation.ts';
 import { documentReader, resourceText } from './document.ts';
 import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
+import type { ResumePoint } from './ordered-position.ts';
 import type { Partition } from './partition.ts';
 import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
 import { mergingOf } from './query/merging.ts';
@@ -47,7 +48,7 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
   if (compiled !== undefined) {
     checkCompositeIndex(container.definition.properties['indexingPolicy'], compiled.orderBy);
   }
-  const page = readPage(service, pages, request, container, scope, compiled);
+  const page = readPage(service, pages, request, container, scope, compiled, requested?.resume);
   let charge = 0;
   const touched = page.read.size === 0 ? scope.partitions.slice(0, 1) : [...page.read.keys()];
   for (const partition of touched) {
@@ -66,6 +67,7 @@ export function handleQuery(service: Service, pages: QueryPages, request: Cosmos
       'x-ms-item-count': String(page.results.length),
       ...sessionHeaders(container, scope.partitions),
       ...(isTrue(request.headers['x-ms-documentdb-populatequerymetrics']) ? { [METRICS]: metrics(page) } : {}),
+      'x-ms-cosmos-query-execution-info': executionInfo(compiled),
       ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
     },
     body: `{"_rid":"${container.rid}","Documents":[${documents}],"_count":${page.results.length}}`,
@@ -93,6 +95,12 @@ function leaveMerging(
     undefined,
     planJson(request, container, requested),
   );
+}
+
+/** In which order documents of equal keys come, for clients that go on among them. */
+function executionInfo(compiled: CompiledQuery | undefined): string {
+  const reverseIndexScan = compiled?.orderBy.some((key) => key.descending) ?? false;
+  return JSON.stringify({ reverseRidEnabled: false, reverseIndexScan });
 }
 
 /** Counts of documents as the service reports them; it also reports times, which would mean nothing here. */
@@ -132,6 +140,7 @@ function readPage(
   container: Container,
   scope: QueryScope,
   compiled: CompiledQuery | undefined,
+  resume: ResumePoint | undefined,
 ): Page {
   const token = header(request, 'x-ms-continuation');
   const position = token === undefined || token === '' ? undefined : decodePosition(token, container.rid);
@@ -139,6 +148,7 @@ function readPage(
   const now = (): number => service.now();
   const each = compiled?.each;
   if (compiled === undefined || each !== undefined) {
+    if (resume !== undefined) throw notOrdered();
     const read = documentReader(container, compiled?.properties);
     const produce =
       each === undefined
@@ -150,11 +160,16 @@ function readPage(
   const read = new Map<Partition, number[]>();
   // An order by something else than properties (VectorDistance) has rules of its own.
   const properties = compiled.orderBy.length > 0 && compiled.orderBy.every((key) => key.path !== undefined);
-  const descending = properties ? compiled.orderBy.map((key) => key.descending) : undefined;
-  const page = pages.list(container.rid, token, position, limit, descending, () =>
+  const order = properties ? { descending: compiled.orderBy.map((key) => key.descending), resume } : undefined;
+  if (resume !== undefined && order === undefined) throw notOrdered();
+  const page = pages.list(container, token, position, limit, order, () =>
     compiled.all(documents(container, scope, now, compiled, read)).map(toText),
   );
   return { ...page, read };
+}
+
+function notOrdered(): Refusal {
+  return badRequest('A resume filter needs a query that is ordered by properties.');
 }
 
 const NOTHING: JsonMap = {};

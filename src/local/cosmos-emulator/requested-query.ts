@@ -1,5 +1,6 @@
 /** The query a request carries. */
 import { isJsonMap } from './json.ts';
+import { resumePoint, type ResumePoint } from './ordered-position.ts';
 import { compileQuery, type CompiledQuery } from './query/query-compiler.ts';
 import { parseQuery } from './query/query-parser.ts';
 import type { Query } from './query/syntax.ts';
@@ -10,6 +11,8 @@ import { badRequest } from './refusal.ts';
 export interface RequestedQuery {
   readonly query: Query;
   readonly parameters: ReadonlyMap<string, Value>;
+  /** Where the results are to go on, apart from a continuation token. */
+  readonly resume: ResumePoint | undefined;
 }
 
 /** Reads and parses it, or 400. */
@@ -25,7 +28,9 @@ export function requestedQuery(request: CosmosRequest): RequestedQuery {
       parameters.set(parameter['name'], parameter['value']);
     }
   }
-  return { query: parseQuery(text), parameters };
+  const filter = body['resumeFilter'];
+  const resume = filter === undefined || filter === null ? undefined : resumePoint(filter);
+  return { query: parseQuery(text), parameters, resume };
 }
 
 /** The query of a request, ready to run. */
