@@ -12,6 +12,7 @@ import { handleQuery } from './query-request.ts';
 import type { QueryPages } from './query-pages.ts';
 import { header, refusalAnswer, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, refusalBody } from './refusal.ts';
+import { checkResourceToken, tokenOf } from './resource-tokens.ts';
 import type { Service } from './service.ts';
 import { tooLarge } from './document.ts';
 
@@ -85,7 +86,7 @@ function answerFaulty(
   const instead = faults.find((action) => action.kind === 'answer');
   const dropped = faults.some((action) => action.kind === 'reset' && action.when === 'before');
   if (dropped || (instead !== undefined && instead.applied !== true)) return faultAnswer(instead);
-  admit(gate, request);
+  admit(service, gate, request);
   const former = faults.some((action) => action.kind === 'staleRanges');
   const answer = route(service, pages, request, former);
   return instead === undefined ? answer : faultAnswer(instead);
@@ -102,7 +103,7 @@ function faultAnswer(action: Extract<FaultAction, { kind: 'answer' }> | undefine
   };
 }
 
-function admit(gate: Gate, request: CosmosRequest): void {
+function admit(service: Service, gate: Gate, request: CosmosRequest): void {
   const authorization = header(request, 'authorization') ?? '';
   const token = /^type(?:=|%3D)aad(?:&|%26)ver(?:=|%3D)1\.0(?:&|%26)sig(?:=|%3D)(.*)$/i.exec(authorization)?.[1];
   if (token !== undefined) {
@@ -112,6 +113,11 @@ function admit(gate: Gate, request: CosmosRequest): void {
     return;
   }
   if (gate.key === undefined) return;
+  const granted = tokenOf(authorization);
+  if (granted !== undefined) {
+    checkResourceToken(service.account, request, granted, gate.key, service.now());
+    return;
+  }
   const { method, sent } = request;
   const date = header(request, 'x-ms-date') ?? header(request, 'date');
   checkKey({ method, segments: sent, date }, authorization, gate.key, gate.now());

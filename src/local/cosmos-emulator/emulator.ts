@@ -59,6 +59,7 @@ export async function startCosmosEmulator(options: EmulatorOptions = {}): Promis
     previous: new PreviousVersions(),
     journal,
     endpoint: () => endpoint,
+    key: Buffer.from(key, 'base64'),
     now: () => clock.now() + advanced,
   };
   const control = emulatorControl(service, (ms) => {

@@ -29,6 +29,8 @@ export interface Service {
   readonly journal: ChangeJournal | undefined;
   /** Address clients reach the emulator by, with a slash at its end. */
   readonly endpoint: () => string;
+  /** The account key; signs resource tokens. */
+  readonly key: Buffer;
   /** Simulated wall clock in milliseconds. */
   now(): number;
 }

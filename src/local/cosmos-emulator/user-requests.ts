@@ -18,8 +18,9 @@ export function handleUsers(service: Service, request: CosmosRequest): Answer {
   }
   if (segments[4] !== 'permissions' || segments.length > 6) throw badRequest('The address is not one of a permission.');
   const user = database.users.find(name ?? '', 'user');
+  const place = { user, rid, parent: database.self, key: service.key, now: service.now() };
   return answer(service, request, user.permissions, 'permission', userRid(user, rid), segments[5], (permission) =>
-    permissionResource(permission, user, rid, database.self),
+    permissionResource(permission, place),
   );
 }
 

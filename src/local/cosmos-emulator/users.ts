@@ -1,15 +1,9 @@
-/** Users of a database and their permissions: kept as they are given. The emulator makes no resource tokens of them. */
+/** Users of a database and their permissions. */
 import { checkResourceId } from './container-definition.ts';
-import { shown, type Json, type JsonMap } from './json.ts';
+import { shown, type JsonMap } from './json.ts';
 import { badRequest, conflict, notFound } from './refusal.ts';
 import { encode, etagText } from './resource-id.ts';
-
-/** What a permission says; `partitionKey` is JSON of the values it is restricted to. */
-interface Grant {
-  readonly mode: 'Read' | 'All';
-  readonly resource: string;
-  readonly partitionKey: Json | undefined;
-}
+import { resourceToken, type Grant } from './resource-tokens.ts';
 
 /** A user, or a permission of one; without a grant it is a user. */
 export interface Principal {
@@ -104,14 +98,34 @@ export function userRid(user: Principal, rid: Buffer): string {
   return encode(childRid(rid, user.number));
 }
 
-/** A permission as it is given out. */
-export function permissionResource(permission: Principal, user: Principal, rid: Buffer, parent: string): JsonMap {
-  const { grant } = permission;
+/** Where a permission stands, and what makes its token: the key it is signed with, and the time it is good from. */
+export interface PermissionPlace {
+  readonly user: Principal;
+  /** Bytes of the database's id, and its `_self`. */
+  readonly rid: Buffer;
+  readonly parent: string;
+  readonly key: Buffer;
+  readonly now: number;
+}
+
+/** A permission as it is given out, with a new token. */
+export function permissionResource(permission: Principal, place: PermissionPlace): JsonMap {
+  const { user, rid, parent, key, now } = place;
   const owner = childRid(rid, user.number);
+  const common = system(
+    permission,
+    childRid(owner, permission.number, 8),
+    `${parent}users/${encode(owner)}/permissions/`,
+  );
+  const { grant } = permission;
+  if (grant === undefined) return common;
+  const { mode, resource, partitionKey } = grant;
   return {
-    ...system(permission, childRid(owner, permission.number, 8), `${parent}users/${encode(owner)}/permissions/`),
-    ...(grant === undefined ? {} : { permissionMode: grant.mode, resource: grant.resource }),
-    ...(grant?.partitionKey === undefined ? {} : { resourcePartitionKey: grant.partitionKey }),
+    ...common,
+    permissionMode: mode,
+    resource,
+    ...(partitionKey === undefined ? {} : { resourcePartitionKey: partitionKey }),
+    _token: resourceToken(grant, key, now),
   };
 }
 
