@@ -12,7 +12,8 @@ const LIFE_MS = 3_600_000;
 
 /** What a permission grants; `partitionKey` restricts it to one logical partition. */
 export interface Grant {
-  readonly mode: 'Read' | 'All';
+  /** As it was given: `Read` or `All`, in small letters by some SDKs. */
+  readonly mode: 'Read' | 'All' | 'read' | 'all';
   /** Address of the resource, by names or by `_rid`s. */
   readonly resource: string;
   readonly partitionKey: Json | undefined;
@@ -54,7 +55,7 @@ export function checkResourceToken(
   if (Number(claims['until']) < now) throw forbidden('has expired');
   // Clients read the account with any token they have.
   if (request.kind === 'account') return;
-  if (claims['mode'] !== 'All' && !isRead(request)) throw forbidden('is for reading only');
+  if (claims['mode'] !== 'All' && claims['mode'] !== 'all' && !isRead(request)) throw forbidden('is for reading only');
   if (!covers(account, typeof claims['resource'] === 'string' ? claims['resource'] : '', request)) {
     throw forbidden('is for another resource');
   }

@@ -85,7 +85,7 @@ function readBody(body: JsonMap, kind: string): Grant | undefined {
   if (partitionKey !== undefined && !Array.isArray(partitionKey)) {
     throw badRequest('The resourcePartitionKey of a permission is an array.');
   }
-  return { mode: mode.toLowerCase() === 'read' ? 'Read' : 'All', resource, partitionKey };
+  return { mode, resource, partitionKey };
 }
 
 /** A user as it is given out; `parent` is the `_self` of its database, `rid` the bytes of the database's id. */

@@ -86,7 +86,7 @@ describe('a resource token', () => {
     await using space = await running();
     const { container, client, token } = await granted(space, PermissionMode.Read);
     const [, signature = '', payload = ''] = /sig=([^;]+);([^;]+);/.exec(token) ?? [];
-    const forged = Buffer.from(Buffer.from(payload, 'base64').toString().replace('"Read"', '"All"')).toString('base64');
+    const forged = Buffer.from(Buffer.from(payload, 'base64').toString().replace('"read"', '"all"')).toString('base64');
     for (const bad of [
       `type=resource&ver=1&sig=${signature};${forged};`,
       `type=resource&ver=1&sig=;${payload};`,

@@ -51,15 +51,15 @@ describe('users', () => {
     const read = { id: 'look', permissionMode: PermissionMode.Read, resource: 'dbs/db/colls/c' };
     const made = await user.permissions.create({ ...read, resourcePartitionKey: [1] });
     expect(made.statusCode).toBe(201);
-    expect(made.resource).toMatchObject({ id: 'look', permissionMode: 'Read', resource: read.resource });
+    expect(made.resource).toMatchObject({ id: 'look', permissionMode: 'read', resource: read.resource });
     expect(made.resource).toHaveProperty('resourcePartitionKey', [1]);
     expect(made.resource).toHaveProperty('_token', expect.stringMatching(/^type=resource&ver=1&sig=/));
     expect((await user.permissions.upsert({ ...read, permissionMode: PermissionMode.All })).resource).toMatchObject({
-      permissionMode: 'All',
+      permissionMode: 'all',
     });
     await user.permission('look').replace({ ...read, id: 'see' });
     expect(await ids(user.permissions.readAll())).toEqual(['see']);
-    expect((await user.permission('see').read()).resource?.permissionMode).toBe('Read');
+    expect((await user.permission('see').read()).resource?.permissionMode).toBe('read');
     for (const bad of [{ permissionMode: 'Write' }, { resource: '' }, { resourcePartitionKey: 'p' }]) {
       expect(await statusOf(user.permissions.create({ ...read, ...bad } as never))).toBe(400);
     }
