@@ -1,12 +1,9 @@
 /** `delta-cosmos COMMAND …`: finds the command, prints help, turns errors into messages and exit codes. */
 import { toSyncError } from '../shared/errors.ts';
-import type { ErrorClass } from '../shared/errors.ts';
 import { meantName } from './arguments.ts';
 import type { CommandIo } from './command.ts';
+import { EXIT_CODES } from './exit-code.ts';
 import { COMMANDS } from './registry.ts';
-
-/** Exit codes by error class; design.md section 10. */
-const EXIT_CODES: Readonly<Record<ErrorClass, number>> = { failed: 1, usage: 2, refused: 3 };
 
 /** Runs one command line and resolves to the exit code. Never rejects. */
 export async function runCommandLine(argv: readonly string[], io: CommandIo): Promise<number> {

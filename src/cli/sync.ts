@@ -6,6 +6,7 @@ import type { AppDependencies } from '../activities/app-dependencies.ts';
 import type { LedgerEntry } from '../sync/state-store.ts';
 import { parseArguments } from './arguments.ts';
 import type { Command, CommandIo } from './command.ts';
+import { exitCodeOf } from './exit-code.ts';
 import { forEachTable, SESSION_FLAGS, SESSION_USAGE } from './sync-session.ts';
 
 export const syncCommand: Command = {
@@ -14,7 +15,7 @@ export const syncCommand: Command = {
   usage: `delta-cosmos sync (--config FILE | --local DIR) [--table ID] [--json]
 
 ${SESSION_USAGE}
-A table that a function app is working on is left to it. Ends with 3 when an epoch is held.
+A table that a function app is working on is left to it. Ends with 3 when an epoch is held, or the target is refused.
 `,
   async run(argv, io) {
     const { values } = parseArguments(argv, SESSION_FLAGS, 0);
@@ -99,7 +100,7 @@ async function drive(deps: AppDependencies, tableId: string, json: boolean, io: 
     : `${tableId}: ${outcomeText(outcome)}${last === undefined ? '' : `; ${epochText(last)}`}`;
   await io.stdout.write(`${line}\n`);
   if (outcome.kind === 'idle') return 0;
-  return outcome.kind === 'held' ? 3 : 1;
+  return outcome.kind === 'held' ? 3 : exitCodeOf(outcome.code);
 }
 
 function outcomeText(outcome: {
@@ -126,5 +127,6 @@ function epochText({ kind, from, to, counts, report }: LedgerEntry): string {
     };
     return `verified at version ${to}: ${found.equal} equal, ${found.missing} missing, ${found.different} different, ${found.extra} extra; ${Math.round(counts.requestUnits)} RU`;
   }
-  return `last epoch: ${kind}, ${versions}, ${counts.upserts + counts.creates + counts.patches} writes, ${counts.deletes} deletes, ${Math.round(counts.requestUnits)} RU`;
+  const letters = counts.deadLettered === 0 ? '' : `, ${counts.deadLettered} dead letters`;
+  return `last epoch: ${kind}, ${versions}, ${counts.upserts + counts.creates + counts.patches} writes, ${counts.deletes} deletes${letters}, ${Math.round(counts.requestUnits)} RU`;
 }

@@ -1,22 +1,26 @@
 /** Why a row cannot become a document. Codes appear in dead letters and are a contract; reasons never hold row content. */
 
 const REASONS = {
-  keyNull: 'A column of the id or of a composed key is null.',
-  idEmpty: 'The id is empty.',
-  idTrailingSpace: 'The id ends with a space.',
+  keyNull: 'A column of the id or of a composed key is null. Fill it in the table, or leave such rows out by "where".',
+  idEmpty: 'The id is empty. Give the row a value in the columns of the id.',
+  idTrailingSpace:
+    'The id ends with a space. Set idEscaping to "escape" to write it as %20, or correct it in the table.',
   idIllegalCharacter: 'The id has one of / \\ ? #. Set idEscaping to "escape" to write them as %XX.',
-  idTooLong: 'The id has more than 1023 bytes.',
-  partitionKeyTooLong: 'A partition key value is longer than the container allows.',
-  partitionKeyNotScalar: 'A partition key value is an array or an object.',
+  idTooLong: 'The id has more than 1,023 bytes. Make it of fewer or shorter columns.',
+  partitionKeyTooLong:
+    'A partition key value has more bytes than the container allows: 2,048, or 101 under key version 1. Choose a shorter column.',
+  partitionKeyNotScalar: 'A partition key value is an array or an object. Choose a column of a simple type.',
   longTooLarge: 'An integer is beyond 2^53-1, which JSON numbers do not carry. Set types.long to "string".',
   decimalInexact: 'A decimal has no exact JSON number. Set types.decimal to "string".',
   notFinite: 'A number is NaN or infinite. Set types.nonFinite to "string" or "null".',
-  timestampInexact: 'A timestamp is not a whole number of the configured unit, or out of its range.',
-  mapKeyNull: 'A map has a null key.',
+  timestampInexact:
+    'A timestamp is not a whole number of the configured unit, or out of its range. Set the policy of its type to an ISO form, or correct it in the table.',
+  mapKeyNull: 'A map has a null key. Correct it in the table, or exclude the column.',
   mapKeyDuplicate: 'A map has the same key twice. Set types.map to "pairs".',
-  nestedTooDeep: 'A value is nested deeper than Cosmos DB allows.',
-  textMalformed: 'A text is not valid Unicode.',
-  valueUnexpected: 'A value does not have the type that the schema states.',
+  nestedTooDeep: 'A value is nested deeper than the 128 levels of Cosmos DB. Exclude its column.',
+  textMalformed: 'A text is not valid Unicode. Correct it in the table.',
+  valueUnexpected:
+    'A value does not have the type that the schema states. Rewrite the row with the engine that wrote it.',
 } as const;
 
 /** Every reason a row can be refused for. */
