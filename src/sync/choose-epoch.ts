@@ -19,8 +19,8 @@ export interface EpochFacts {
   /** The mapping, compiled for the head's schema, gives other documents than the checkpoint's. */
   readonly mappingChange: 'none' | 'configuration' | 'schemaAccepted' | 'schemaPaused';
   /**
-   * With a changed configuration, the rows that the documents were made from: `needed` where a comparison with the head
-   * alone cannot tell which documents were this table's, and `lost` where they would be, but cannot be read any more.
+   * The rows that the documents were made from: `needed` where neither changes nor a comparison with the head alone tell
+   * which documents were this table's, and `lost` where they would be, but cannot be read any more.
    */
   readonly former: 'needed' | 'lost' | null;
   readonly table: Pick<TableConfiguration, 'start' | 'existing' | 'mode'>;
@@ -78,21 +78,23 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
   if (facts.mappingChange === 'configuration')
     return held({ ...rewrite(from, 'the mapping changed'), former }, mappingChanged(facts, from));
   if (facts.mappingChange === 'schemaPaused') {
-    return held(schemaChange(first, from), {
+    const left = facts.former === 'lost' ? ` ${unread(from)}` : '';
+    return held(schemaChange(facts, first), {
       code: 'schemaDrift',
-      reason: 'The table schema changed in a way that the configuration says to pause at.',
+      reason: `The table schema changed in a way that the configuration says to pause at.${left}`,
       remedy: 'Approve the plan to go on with the new schema, or change schemaDrift.',
     });
   }
-  if (facts.mappingChange === 'schemaAccepted') return schemaChange(first, from);
+  if (facts.mappingChange === 'schemaAccepted') return schemaChange(facts, first);
   if (state.dirty !== null) {
-    if (state.dirty.from === null || !facts.commitsAvailable) return reconcile(from, 'an epoch was given up');
+    if (state.dirty.from === null || !facts.commitsAvailable)
+      return instead(facts, reconcile(from, 'an epoch was given up'));
     return { ...changes(state.dirty.from, 'an epoch was given up'), unconditional: true };
   }
   if (head > from) {
     return facts.commitsAvailable
       ? changes(from, `version ${head} was committed`)
-      : reconcile(from, 'the log was cleaned up');
+      : instead(facts, reconcile(from, 'the log was cleaned up'));
   }
   if (state.forced?.due === true) return { ...reconcile(from, 'documents need to be looked up'), scope: 'forced' };
   if (state.replay !== null)
@@ -104,9 +106,25 @@ export function chooseEpoch(facts: EpochFacts): EpochDecision {
 }
 
 /** What the changes do not touch is rewritten afterwards. */
-function schemaChange(first: EpochDecision | null, from: number): EpochDecision {
+function schemaChange(facts: EpochFacts, first: EpochDecision | null): EpochDecision {
   const why = 'the schema changed';
-  return first === null ? rewrite(from, why) : { ...first, why, thenReconcile: true };
+  const from = facts.state.checkpoint?.version ?? 0;
+  return first === null ? instead(facts, rewrite(from, why)) : { ...first, why, thenReconcile: true };
+}
+
+/** A comparison where changes cannot be read: what only they or the rows from before tell must not be passed over. */
+function instead({ former, state }: EpochFacts, decision: EpochDecision): EpochDecision {
+  if (former !== 'lost') return { ...decision, former: former === 'needed' };
+  return held(decision, {
+    code: 'deletesUnread',
+    reason: unread(state.checkpoint?.version ?? 0),
+    remedy:
+      'Approve the plan to bring all other documents up to date, then delete those yourself, or set "onDelete" to keep.',
+  });
+}
+
+function unread(from: number): string {
+  return `Which documents are those of rows that are gone since version ${from} cannot be read any more: those stay.`;
 }
 
 function mappingChanged({ former }: EpochFacts, from: number): NonNullable<EpochDecision['hold']> {

@@ -9,6 +9,7 @@ import { identityHash, type Identity } from '../documents/document.ts';
 import { forcedIdentities, rowsInScope, ofPass, rangeOfChunk, readChunkImages } from './chunk-images.ts';
 import { isTooMuch, type CollectedPass, type PassRequest, type ReportedDifference } from './collected-pass.ts';
 import type { FailedRow } from './dead-letters.ts';
+import { onlyRowsTell } from './former-rows.ts';
 import { judgeChange, policyOf, rejectedRow, type ChangeVerdict } from './decide-changes.ts';
 import type { StoredDocument } from './document-writer.ts';
 import type { SlicePlan } from './slice-plan.ts';
@@ -25,9 +26,12 @@ const HASH_BYTES = 60;
 export async function collectDifferences(request: PassRequest, signal: AbortSignal): Promise<CollectedPass | null> {
   const { plan, plans, chunk } = request;
   const range = await rangeOfChunk(plans, plan, chunk, signal);
-  const scope = plan.header.scope === 'forced' ? ofPass(await forcedIdentities(request, signal), range, request) : null;
+  const forced = ofPass(await forcedIdentities(request, signal), range, request);
+  const scope = plan.header.scope === 'forced' ? forced : null;
   const policy = reconcilePolicyOf(plan);
   const comparison = new Comparison(policy, scope, await rowsInScope(request, signal));
+  // They had a row, and no epoch of changes has decided what became of it.
+  if (scope === null && onlyRowsTell(plan.context.table)) for (const identity of forced) comparison.addFormer(identity);
   const failed: FailedRow[] = [];
   let rows = 0;
   for await (const batch of readChunkImages(request, signal)) {
@@ -81,13 +85,19 @@ class Comparison {
     return { rows: rows + hashes + this.#verdicts.length, bytes: bytes + this.#heldBytes };
   }
 
+  /** A row had this identity once: its document is the table's. */
+  addFormer(identity: Identity): void {
+    const hash = identityHash(identity);
+    this.#former.add(hash);
+    this.#heldBytes += HASH_BYTES + 2 * hash.length;
+  }
+
   addRow(image: Image): void {
-    const hash = identityHash(image.identity);
     if (image.side === 'before') {
-      this.#former.add(hash);
-      this.#heldBytes += HASH_BYTES + 2 * hash.length;
+      this.addFormer(image.identity);
       return;
     }
+    const hash = identityHash(image.identity);
     if (!this.#inScope(image.identity)) return;
     if (this.#only !== null && !this.#only.has(hash)) this.#found.set(hash, image.identity);
     if (image.rejection === undefined) this.#both.addRow(image);

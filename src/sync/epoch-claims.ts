@@ -49,7 +49,7 @@ export class EpochClaims {
       if (!gone) return hold(state, failure.planId, this.#failed(failure));
       // In a container that was created again nothing is missing any more.
       if (failure.code !== 'targetReplaced') this.#givenUp = state.current;
-      this.#goneBefore = state.dirty?.from === null;
+      this.#goneBefore = state.dirty?.compared === true;
       return giveUp(state, this.#now);
     });
     const fields = { table: this.#target.tableId, planId: failure.planId, code: failure.code };
@@ -184,5 +184,7 @@ function heldResult(planId: string, reason: Hold | undefined): PlanResult {
 function giveUp(state: SyncState, now: number): SyncState {
   const next = abandon(state, now);
   if (state.current?.load !== undefined || state.current?.kind === 'cleanup') return next;
-  return { ...next, dirty: { from: null, to: next.dirty?.to ?? state.current?.to ?? 0 } };
+  const compared = state.dirty?.compared === true || state.current?.kind === 'reconcile';
+  const to = next.dirty?.to ?? state.current?.to ?? 0;
+  return { ...next, dirty: { from: null, to, ...(compared ? { compared } : {}) } };
 }

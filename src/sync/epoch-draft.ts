@@ -7,7 +7,7 @@ import { SyncError } from '../shared/errors.ts';
 import { draftCleanup } from './cleanup-draft.ts';
 import { chooseEpoch, type EpochDecision, type EpochFacts } from './choose-epoch.ts';
 import type { EpkRange, TargetInfo } from './document-writer.ts';
-import { FORMER_ROWS_LOST, hidesDocuments, NO_FORMER_ROWS, readFormerRows, type FormerRows } from './former-rows.ts';
+import { formerRows, NO_FORMER_ROWS } from './former-rows.ts';
 import { judgeMapping, type JudgedMapping } from './judge-mapping.ts';
 import { isSlotEmpty, loadDecision, slotToLoad } from './choose-load.ts';
 import { guardCost, guardEmptySource } from './guards.ts';
@@ -114,7 +114,10 @@ class EpochDrafter {
       table: this.#target.configuration,
     };
     const mapped = await this.#judgeMapping(context, info);
-    const former = await this.#formerRows(mapped, info, recreated);
+    const changesRead = range !== null && state.dirty?.from !== null;
+    const log = recreated ? ('recreated' as const) : changesRead ? ('read' as const) : ('unread' as const);
+    const asked = { deps: this.#deps, target: this.#target, state, remapped: mapped.change === 'configuration', log };
+    const former = state.checkpoint?.containerRid === info.rid ? await formerRows(asked, this.#signal) : NO_FORMER_ROWS;
     const facts: EpochFacts = {
       state,
       head: head.version,
@@ -175,6 +178,7 @@ class EpochDrafter {
       documents,
       sizes: this.#deps.sizes,
       guarded: decision.kind !== 'verify' && !load,
+      forced: state.forced !== null,
     });
     const contextName = await writeContext(this.#deps.plans, this.#target.id, context, this.#signal);
     const byEnds = decision.kind === 'changes' && head.byEnds;
@@ -277,15 +281,6 @@ class EpochDrafter {
     if (checkpoint.context === contextName(this.#target.id, context)) return { change: 'none', context };
     const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
     return judgeMapping(before, context, info);
-  }
-
-  /** What only the rows at the checkpoint tell of the documents that settings from before have made. */
-  async #formerRows({ change }: JudgedMapping, info: TargetInfo, recreated: boolean): Promise<FormerRows> {
-    const { checkpoint } = this.#state;
-    if (change !== 'configuration' || checkpoint?.containerRid !== info.rid) return NO_FORMER_ROWS;
-    const before = await readContext(this.#deps.plans, checkpoint.context, this.#signal);
-    if (!hidesDocuments(before, this.#target.configuration)) return NO_FORMER_ROWS;
-    return recreated ? FORMER_ROWS_LOST : readFormerRows(this.#target, this.#state, this.#signal);
   }
 
   /** An empty source is believed after its settle time, and even then held unless configured otherwise. */

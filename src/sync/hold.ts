@@ -20,6 +20,7 @@ export type HoldCode =
   | 'containerNotEmpty'
   | 'keyNotUnique'
   | 'deleteUndecided'
+  | 'deletesUnread'
   | 'schemaDrift'
   | 'tooManyDeadLetters'
   | 'ruCeiling'

@@ -101,6 +101,8 @@ export interface StageFacts {
   readonly sizes: WorkSizes;
   /** Whether what the epoch deletes is seen by readers. */
   readonly guarded: boolean;
+  /** Whether identities are known that no change may decide alone. */
+  readonly forced: boolean;
 }
 
 /** The stages an epoch needs: only `apply` when it is small, exact counting only where statistics leave a guard in doubt. */
@@ -119,8 +121,8 @@ export function stagesOf(facts: StageFacts): Pick<PlanHeader, 'stages' | 'chunki
   const ranges = splitHashRanges(info.partitions, wanted, info.partitionKeyVersion).length;
   const limit = deleteLimit(table.guards, facts.documents);
   const inDoubt = contents.estimate.deletes === null || contents.estimate.deletes > limit;
-  const findsGone = decision.kind === 'changes' || decision.former || table.discriminator !== undefined;
-  const undecided = !decidesDeletes(table) && findsGone;
+  const compared = decision.former || facts.forced || table.discriminator !== undefined;
+  const undecided = !decidesDeletes(table) && (decision.kind === 'changes' || compared);
   const stages: PlanStage[] = [{ name: 'shuffle', chunks: parts }];
   if (facts.guarded && (undecided || (inDoubt && Number.isFinite(limit))))
     stages.push({ name: 'count', chunks: ranges });

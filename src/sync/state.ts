@@ -70,6 +70,8 @@ export interface CurrentEpoch {
 export interface DirtyRange {
   readonly from: number | null;
   readonly to: number;
+  /** A comparison did not find its files either: the rows from before are not asked for again. */
+  readonly compared?: true;
 }
 
 /**

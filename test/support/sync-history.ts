@@ -23,7 +23,7 @@ const ACCEPT_ALL = { added: 'accept', dropped: 'accept', renamed: 'accept', wide
 const PUBLISH = ['inPlace', 'inPlace', 'blueGreen', 'versionFlag'] as const;
 const GRACE_SECONDS = 600;
 /** Holds that a person who made the history would approve. */
-const MEANT = ['tableRecreated', 'containerReplaced', 'standbyInUse', 'mappingChanged'];
+const MEANT = ['tableRecreated', 'containerReplaced', 'standbyInUse', 'mappingChanged', 'deletesUnread'];
 
 export interface HistoryResult {
   readonly epochs: number;
@@ -116,7 +116,7 @@ class History {
   async #step(writer: DeltaWriter, table: SyncTable): Promise<void> {
     const roll = this.#roll;
     // Modes that keep documents of gone rows cannot be told from the last state alone once history was cut.
-    const destructive = this.#mode === 'mirror';
+    const destructive = this.#mode === 'mirror' || this.#mode === 'patch';
     switch (roll(18)) {
       case 0:
         return writer.setChangeFeed(roll(2) === 0);

@@ -1,5 +1,5 @@
 /** Settings that change while commits wait: whose documents they were is still known when the plan is approved. */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { administer, tableStatus, type TableStatus } from '../../src/sync/administration.ts';
@@ -54,6 +54,14 @@ async function held(table: SyncTable, code: string): Promise<NonNullable<TableSt
 
 async function approve(table: SyncTable, { planId }: { readonly planId: string }): Promise<void> {
   await administer(table.dependencies, table.id, { kind: 'approve', planId }, 'ann');
+}
+
+/** Writes the file actions of a commit twice. */
+async function repeatLines(table: SyncTable, version: number): Promise<void> {
+  const file = join(table.folder, '_delta_log', `${String(version).padStart(20, '0')}.json`);
+  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+  const files = lines.filter((line) => /^\{"(add|remove)"/.test(line));
+  await writeFile(file, [...lines, ...files].join('\n'));
 }
 
 describe('mode patch, a row deleted before the changed mapping is approved', () => {
@@ -169,6 +177,72 @@ describe('mode patch, a row deleted before the changed mapping is approved', () 
     expect(await table.sync()).toMatchObject({ kind: 'idle' });
     expect(await ids(table)).toHaveLength(8);
   });
+});
+
+describe('mode patch, rows deleted while changes cannot be read', () => {
+  test('lose their documents where the rows of the checkpoint still can be', async () => {
+    const { table, writer } = await loaded(PATCH, WORK_SIZES, false);
+    await table.container.items.create({ id: 'app' });
+    await without(writer, 'p1');
+    // What a commit changed cannot be told: it names its file twice.
+    await repeatLines(table, writer.version);
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toEqual(['app', 'p0', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7']);
+    const { lastEpoch } = await tableStatus(table.dependencies, table.id);
+    expect(lastEpoch).toMatchObject({ kind: 'reconcile', why: 'the log was cleaned up' });
+  });
+
+  test.each([
+    ['the log was cleaned up', true],
+    ['the files were vacuumed', false],
+  ] as const)('are said to leave them: %s', async (_name, cleaned) => {
+    const { table, writer } = await loaded(PATCH, WORK_SIZES, false);
+    await without(writer, 'p1');
+    await writer.update(
+      (each) => each['id'] === 'p2',
+      () => ({ name: 'new' }),
+    );
+    if (cleaned) {
+      await writer.checkpoint();
+      await writer.cleanLog(writer.version);
+    } else await writer.vacuum();
+    const plan = await held(table, 'deletesUnread');
+    expect(plan.reason).toContain('gone since version 1 cannot be read any more: those stay');
+    expect((await table.documents()).get('p2')).toEqual(row(2));
+    expect(await held(table, 'deletesUnread')).toEqual(plan);
+    await approve(table, plan);
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toHaveLength(8);
+    expect((await table.documents()).get('p2')).toEqual(row(2, 'new'));
+  });
+
+  test.each([
+    ['they are kept anyway', { onDelete: 'keep' }],
+    ['a discriminator tells the documents', { discriminator: { field: 'type', value: 'a' } }],
+  ] as const)('hold nothing where %s', async (_name, settings) => {
+    const { table, writer } = await loaded({ ...PATCH, ...settings }, WORK_SIZES, false);
+    await without(writer, 'p1');
+    await writer.vacuum();
+    expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+    expect(await ids(table)).toHaveLength('onDelete' in settings ? 8 : 7);
+  });
+});
+
+test('mode patch, a document that several rows claimed goes with them, also when everything is compared', async () => {
+  const { table, writer } = await loaded({
+    ...PATCH,
+    duplicates: 'last',
+    nulls: 'null',
+    schemaDrift: { added: 'accept' },
+  });
+  await writer.insert([row(1, 'second')]);
+  expect(await table.sync()).toMatchObject({ kind: 'idle' });
+  // Changes do not decide about it, and the comparison that the new column calls for comes before it is looked up.
+  await without(writer, 'p1');
+  await writer.addColumn({ name: 'late', type: { kind: 'primitive', name: 'string' } });
+  expect(await table.sync()).toMatchObject({ kind: 'idle', version: writer.version });
+  expect(await ids(table)).not.toContain('p1');
+  expect((await table.documents()).get('p2')).toMatchObject({ late: null });
 });
 
 describe('mode patch, what a changed mapping no longer makes', () => {
