@@ -227,8 +227,10 @@ function needsMerge(outcome: Outcome, { placed }: Pending): boolean {
   return soft && (placed.decision.kind === 'merge' || placed.decision.otherwise !== undefined);
 }
 
-function rejectionCode(outcome: Outcome): string {
-  return outcome.statusCode === 0 ? 'rejected' : `rejected${outcome.statusCode}`;
+/** What the writer found before sending has a code of its own, which begins its reason. */
+function rejectionCode({ statusCode, reason = '' }: Outcome): string {
+  if (statusCode > 0) return `rejected${statusCode}`;
+  return /^[a-zA-Z]+(?=: )/.exec(reason)?.[0] ?? 'rejected';
 }
 
 function contended(placed: PlacedDecision): Outcome {

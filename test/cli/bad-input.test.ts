@@ -181,15 +181,12 @@ test('rows that cannot be written are counted as dead letters, and the others ar
   }
   // What is wrong, and what to do.
   for (const { reason } of letters) expect(reason).toMatch(/^(\w+: )?[A-Z][^.]*\. [A-Z].*\.$/);
-  expect(
-    letters.map((letter) => letter.reason.split(':')[0]).filter((text) => text === 'documentTooLarge'),
-  ).toHaveLength(1);
   expect(letters.map((letter) => letter.code).toSorted()).toEqual([
+    'documentTooLarge',
     'idEmpty',
     'idIllegalCharacter',
     'idTooLong',
     'keyNull',
     'partitionKeyTooLong',
-    'rejected',
   ]);
 });
