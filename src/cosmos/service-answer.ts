@@ -130,6 +130,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'Check the DNS server of this network, then run it again.',
   ECONNREFUSED: 'Check host and port of the endpoint, and that the account or emulator runs; then run it again.',
   EHOSTUNREACH: 'Check the network and the private endpoint of the account, then run it again.',
+  EPROTO: NO_TLS,
   timeout: 'Check the firewall and the private endpoint of the account, then run it again.',
 };
 

@@ -157,6 +157,7 @@ describe('requests are refused with what to do about it', () => {
       retryable: true,
     });
     expect(deliveryError('ENOTFOUND', 'container a/b').remedy).toMatch(/account name/);
+    expect(deliveryError('EPROTO', 'container a/b').remedy).toMatch(/TLS/);
     expect(deliveryError('CERT_HAS_EXPIRED', 'container a/b').remedy).toMatch(/clock/);
   });
 
