@@ -17,6 +17,8 @@ import type { Service } from './service.ts';
 /** Bytes read of a request before the connection is given up. */
 const MAX_READ_BYTES = 64 * 1024 * 1024;
 const KEEP_ALIVE_MS = 120_000;
+/** Less than what a socket takes without having to wait. */
+const LARGE_ANSWER_BYTES = 8 * 1024;
 
 /** Answers what lies under `/_emulator/`; undefined for other paths. */
 export type AdminHandler = (method: string, path: string, body: Buffer) => Answer | undefined;
@@ -206,7 +208,17 @@ function send(request: http.IncomingMessage, response: http.ServerResponse, answ
   if (response.destroyed) return;
   const body = Buffer.from(answer.body ?? '', 'utf8');
   response.writeHead(answer.status, headersOf(answer, body.length, request));
-  response.end(body);
+  if (body.length < LARGE_ANSWER_BYTES) {
+    response.end(body);
+    return;
+  }
+  // Over TLS, Node.js breaks a connection (HPE_PAUSED) whose next request comes while it counts the last answer as not
+  // yet written, which is later than the client has it. So the last byte waits until all others are written.
+  const finish = (): void => {
+    response.end(body.subarray(-1));
+  };
+  if (response.write(body.subarray(0, -1))) finish();
+  else response.once('drain', finish);
 }
 
 function sendBroken(
