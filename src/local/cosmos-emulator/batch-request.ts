@@ -1,12 +1,8 @@
 /** Batches: up to 100 operations in one request, each for itself or all or none. */
+import { batchAnswer, type BatchOperation } from './batch-answer.ts';
 import type { Container } from './container.ts';
-import {
-  OPERATION_KINDS,
-  type DocumentOperation,
-  type OperationKind,
-  type OperationResult,
-} from './document-operations.ts';
-import { resourceText } from './document.ts';
+import { OPERATION_KINDS, type OperationKind, type OperationResult } from './document-operations.ts';
+import { isHybridRow, readHybridRows } from './hybrid-row.ts';
 import type { Item } from './item.ts';
 import { isJsonMap, parseJson, shown, type Json, type JsonMap } from './json.ts';
 import { OperationRunner } from './operation-runner.ts';
@@ -15,15 +11,13 @@ import { checkKeySize, extractKey, keyText, parseKey } from './partition-key.ts'
 import { requestKey } from './point-request.ts';
 import { header, isTrue, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest } from './refusal.ts';
-import { sessionHeaders, writeContext, type Service } from './service.ts';
+import { writeContext, type Service } from './service.ts';
 
 const MAX_OPERATIONS = 100;
-/** Bytes of an answer at most; reads beyond it are answered with 413/3402. */
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 export function handleBatch(service: Service, request: CosmosRequest): Answer {
   const container = service.account.container(request.database ?? '', request.container ?? '');
-  const parsed = parseJson(request.body.toString('utf8'));
+  const parsed = isHybridRow(request.body) ? readHybridRows(request.body) : parseJson(request.body.toString('utf8'));
   if (!Array.isArray(parsed)) throw badRequest('The batch is not an array of operations.');
   if (parsed.length > MAX_OPERATIONS) {
     throw new Refusal(400, 'Batch request has more operations than what is supported.');
@@ -119,7 +113,7 @@ function takeBack(container: Container, partition: Partition): void {
 }
 
 /** One operation of a batch that carries its own key; 410/1002 for the whole batch when the key lies in another range. */
-function readOperation(raw: Json, container: Container, partition: Partition): DocumentOperation {
+function readOperation(raw: Json, container: Container, partition: Partition): BatchOperation {
   const operation = operationMap(raw);
   const definition = container.definition.partitionKey;
   const text = operation['partitionKey'];
@@ -147,7 +141,7 @@ function readOperation(raw: Json, container: Container, partition: Partition): D
   return readFields(raw, pk, epk);
 }
 
-function readFields(raw: Json, pk: string, epk: string): DocumentOperation {
+function readFields(raw: Json, pk: string, epk: string): BatchOperation {
   const operation = operationMap(raw);
   const kind = operationKind(operation['operationType']);
   const body = operation['resourceBody'];
@@ -163,6 +157,7 @@ function readFields(raw: Json, pk: string, epk: string): DocumentOperation {
     ifMatch: optionalText(operation['ifMatch']),
     ifNoneMatch: optionalText(operation['ifNoneMatch']),
     body: isJsonMap(body) ? body : undefined,
+    minimal: operation['minimalReturnPreference'] === true,
   };
 }
 
@@ -183,44 +178,4 @@ function optionalText(value: Json | undefined): string | undefined {
 
 function isFalse(value: string | undefined): boolean {
   return value?.toLowerCase() === 'false';
-}
-
-function batchAnswer(
-  service: Service,
-  request: CosmosRequest,
-  container: Container,
-  partition: Partition,
-  operations: readonly DocumentOperation[],
-  results: readonly OperationResult[],
-  charge: number,
-): Answer {
-  const minimal = header(request, 'prefer')?.includes('return=minimal') === true;
-  let body = '[';
-  let failed = false;
-  for (const [index, result] of results.entries()) {
-    const kind = operations[index]?.kind ?? 'Read';
-    const shows = result.item !== undefined && result.status < 300 && (kind === 'Read' || !minimal);
-    const tooLong = shows && kind === 'Read' && body.length + (result.item?.size ?? 0) > MAX_ANSWER_BYTES;
-    const shown: OperationResult = tooLong
-      ? { status: 413, substatus: 3402, charge: result.charge, message: 'Response size is too large.' }
-      : result;
-    failed ||= shown.status >= 400;
-    service.counters.answered(shown.status, shown.substatus ?? 0);
-    if (index > 0) body += ',';
-    body += `{"statusCode":${shown.status},"requestCharge":${shown.charge}`;
-    if (shown.substatus !== undefined && shown.substatus !== 0) body += `,"subStatusCode":${shown.substatus}`;
-    if (shown.retryAfterMs !== undefined) body += `,"retryAfterMilliseconds":${Math.ceil(shown.retryAfterMs)}`;
-    if (shown.message !== undefined) body += `,"message":${JSON.stringify(shown.message)}`;
-    if (shown.item !== undefined) body += `,"eTag":${JSON.stringify(shown.item.etag)}`;
-    if (shows && !tooLong && shown.item !== undefined) {
-      body += `,"resourceBody":${resourceText(container, shown.item)}`;
-    }
-    body += '}';
-  }
-  return {
-    status: failed ? 207 : 200,
-    charge,
-    headers: { ...sessionHeaders(container, [partition]), lsn: String(partition.lsn) },
-    body: `${body}]`,
-  };
 }

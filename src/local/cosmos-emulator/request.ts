@@ -40,8 +40,8 @@ export interface Answer {
   /** RU. */
   readonly charge?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** JSON text. */
-  readonly body?: string;
+  /** JSON text, or bytes of another form. */
+  readonly body?: string | Buffer;
 }
 
 /** Splits and decodes a request path. A document id may hold `?`, so nothing of the path is taken for a query string. */

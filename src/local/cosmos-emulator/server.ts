@@ -206,7 +206,7 @@ function headersOf(answer: Answer, length: number, request: http.IncomingMessage
 
 function send(request: http.IncomingMessage, response: http.ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
-  const body = Buffer.from(answer.body ?? '', 'utf8');
+  const body = bodyBytes(answer);
   response.writeHead(answer.status, headersOf(answer, body.length, request));
   if (body.length < LARGE_ANSWER_BYTES) {
     response.end(body);
@@ -219,6 +219,10 @@ function send(request: http.IncomingMessage, response: http.ServerResponse, answ
   };
   if (response.write(body.subarray(0, -1))) finish();
   else response.once('drain', finish);
+}
+
+function bodyBytes({ body = '' }: Answer): Buffer {
+  return typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
 }
 
 function sendBroken(
@@ -236,7 +240,7 @@ function sendBroken(
     send(request, response, answer);
     return;
   }
-  const body = Buffer.from(answer.body ?? '', 'utf8');
+  const body = bodyBytes(answer);
   response.writeHead(answer.status, headersOf(answer, body.length, request));
   response.write(body.subarray(0, cut.bytes ?? Math.floor(body.length / 2)), () => {
     request.socket.destroy();

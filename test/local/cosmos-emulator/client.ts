@@ -50,6 +50,7 @@ export interface RawAnswer {
   readonly status: number;
   readonly substatus: number;
   readonly headers: Headers;
+  readonly bytes: Buffer;
   readonly text: string;
   readonly json: unknown;
 }
@@ -80,9 +81,10 @@ export async function raw(
     },
     ...(options.body === undefined
       ? {}
-      : { body: typeof options.body === 'string' ? options.body : JSON.stringify(options.body) }),
+      : { body: options.body instanceof Uint8Array ? new Uint8Array(options.body) : textOf(options.body) }),
   });
-  const body = await response.text();
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const body = bytes.toString('utf8');
   let json: unknown;
   try {
     json = JSON.parse(body);
@@ -93,9 +95,14 @@ export async function raw(
     status: response.status,
     substatus: Number(response.headers.get('x-ms-substatus') ?? 0),
     headers: response.headers,
+    bytes,
     text: body,
     json,
   };
+}
+
+function textOf(body: unknown): string {
+  return typeof body === 'string' ? body : JSON.stringify(body);
 }
 
 /** Headers of a batch whose operations stand each for themselves. */
