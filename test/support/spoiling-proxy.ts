@@ -35,6 +35,8 @@ export interface WireCall {
 /** One way to spoil. */
 export interface Spoiler {
   readonly name: string;
+  /** The next request of the connection may be given up while it is on its way, and land after its repetition. */
+  readonly spoilsNext?: true;
   readonly spoil: (call: WireCall) => Promise<void> | void;
 }
 

@@ -16,6 +16,7 @@ import type { SpoilingProxy } from './spoiling-proxy.ts';
 import { StrictLimiter } from './strict-limiter.ts';
 import { operationFault, rangesFault, requestFault, wireFault } from './writer-faults.ts';
 import { ScenarioRows, type KeyShape } from './writer-rows.ts';
+import { pagesOf } from './writer-target.ts';
 import { untruths } from './writer-truth.ts';
 
 /** What a run met, for the summary. */
@@ -57,7 +58,7 @@ export class Scenario {
   readonly #limiter: StrictLimiter;
   readonly #interruption: Interruption;
   /** Lost requests may land after later ones: grants end, or a request sleeps at the service longer than its time-out. */
-  readonly #late: boolean;
+  #late: boolean;
   #ranges: readonly string[] = ['0'];
   readonly #faults: number[] = [];
   #message = '';
@@ -158,7 +159,7 @@ export class Scenario {
       if (this.#random.chance(0.5)) creates.push({ kind: 'create', identity, document: this.#rows.document(identity) });
     }
     const plain = this.#writer(unlimited);
-    for await (const outcomes of plain.write(pages([creates]), new AbortController().signal)) {
+    for await (const outcomes of plain.write(pagesOf([creates]), new AbortController().signal)) {
       for (const { status, reason } of outcomes) {
         if (status !== 'applied' && status !== 'exists' && reason?.startsWith('uniqueKey') !== true)
           throw new Error(`filling: ${status} ${reason}`);
@@ -197,7 +198,7 @@ export class Scenario {
       if (kind === 'ranges')
         this.#arm({ match: { ...match, kind: 'ranges' }, skip, times, action: rangesFault(random) });
       else if (kind === 'layout') this.#changeLayoutLater(skip);
-      else if (kind === 'wire') this.#proxy.arm({ container: this.#container, ...wireFault(random, skip), random });
+      else if (kind === 'wire') this.#spoil(skip);
       else if (kind === 'operation') {
         const action = operationFault(random);
         // One operation may meet them all, and each 410 costs seconds of looking at ranges that do not change.
@@ -225,6 +226,12 @@ export class Scenario {
       });
     }
     return count;
+  }
+
+  #spoil(skip: number): void {
+    const fault = wireFault(this.#random, skip);
+    if (fault.spoiler.spoilsNext === true) this.#late = true;
+    this.#proxy.arm({ container: this.#container, random: this.#random, ...fault });
   }
 
   #arm(rule: FaultRule): void {
@@ -340,7 +347,3 @@ const ENDS: Readonly<Record<Interruption, readonly string[]>> = {
   sourceFails: ['done', 'dataFileDamaged'],
   target: ['done', 'targetForbidden', 'targetKeyRefused', 'targetMissing'],
 };
-
-async function* pages<T>(all: readonly (readonly T[])[]): AsyncGenerator<readonly T[], void, undefined> {
-  yield* all;
-}
