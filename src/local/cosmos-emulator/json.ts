@@ -18,6 +18,12 @@ export function parseJson(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
+    // The byte that binary JSON begins with is none of UTF-8.
+    if (text.startsWith('\uFFFD')) {
+      throw badRequest(
+        'The request payload is binary JSON, which the emulator does not read: switch its encoding off.',
+      );
+    }
     throw badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
   }
 }

@@ -180,3 +180,12 @@ describe('a batch in HybridRow', () => {
     );
   });
 });
+
+it('a document in binary JSON is refused by name', async () => {
+  await using run = await running();
+  await run.container({ id: 'c', partitionKey: '/pk' });
+  // An object, as its first byte says.
+  const body = Buffer.from('80ea040c8161', 'hex');
+  const answer = await send(run, body, { 'x-ms-documentdb-partitionkey': '["b"]' });
+  expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('binary JSON')]);
+});
