@@ -256,5 +256,5 @@ export function toSyncError(thrown: unknown): SyncError {
     return new SyncError('aborted', { problem: 'The work was stopped.', cause: thrown });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SyncError('internal', { problem: `Unexpected error: ${text}`, cause: thrown });
+  return new SyncError('internal', { problem: `Unexpected error: ${text.replace(/\.$/, '')}.`, cause: thrown });
 }
