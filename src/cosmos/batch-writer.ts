@@ -114,20 +114,15 @@ class BatchWriter implements CosmosDocumentWriter {
     for await (const items of new BatchSession<BatchOperation>(context, signal).run(onePage(reads))) {
       for (const item of items) {
         requestUnits += item.requestUnits;
-        if (item.status === 'failed') failed ??= item;
-        // An identity that the service would refuse has no document.
+        // An identity that is not even sent, because the service would refuse it, has no document.
+        if (item.status === 'failed' || (item.status === 'rejected' && item.attempts > 0)) failed ??= item;
         if (item.document === undefined) continue;
         const found = storedDocument(item.document, item.operation.identity);
         documents.push(found.etag === '' ? { ...found, etag: item.etag } : found);
       }
     }
     signal.throwIfAborted();
-    if (failed !== undefined) {
-      throw deliveryError(
-        `${failed.statusCode}/${failed.subStatus} after ${failed.attempts} attempts`,
-        this.#gateway.name,
-      );
-    }
+    if (failed !== undefined) throw unread(failed, this.#gateway.name);
     return { documents, requestUnits };
   }
 
@@ -190,6 +185,16 @@ function outcome(item: BatchItem<Operation>): Outcome {
     attempts: item.attempts,
     ...(reason === undefined ? {} : { reason: item.status === 'rejected' ? refusalText(reason) : reason }),
   };
+}
+
+/** A document that could not be read must not pass for one that is not there. */
+function unread({ status, statusCode, subStatus, attempts }: BatchItem, name: string): SyncError {
+  const answer = `${statusCode}/${subStatus}`;
+  if (status === 'failed') return deliveryError(`${answer} after ${attempts} attempts`, name);
+  return new SyncError('targetRejects', {
+    problem: `A document of the ${name} cannot be read.`,
+    reason: `Cosmos DB answered ${answer}.`,
+  });
 }
 
 async function* onePage<T>(page: readonly T[]): AsyncGenerator<readonly T[], void, undefined> {

@@ -199,6 +199,24 @@ describe('a read', () => {
   });
 });
 
+describe('a read that the service refuses', () => {
+  it.each([400, 413, 403])('with %i is an error, not a document that is not there', async (status) => {
+    const writer = await open();
+    await writeAll(writer, [[upsert('a', 'c')]]);
+    const substatus = status === 403 ? 1014 : 0;
+    const match = { id: 'a', operation: 'Read' };
+    target?.emulator.faults.add({ level: 'operation', match, action: { kind: 'answer', status, substatus } });
+    const read = writer.read([identityOf('a', 'c')], never);
+    // What is too large for one answer is asked for again.
+    if (status === 413) expect((await read).documents).toHaveLength(1);
+    else
+      await expect(read).rejects.toMatchObject({
+        code: 'targetRejects',
+        reason: `Cosmos DB answered ${status}/${substatus}.`,
+      });
+  });
+});
+
 describe('what tells about the container', () => {
   it.each(named([...BROKEN_ANSWERS, ...STRANGE_ANSWERS]))('is read again when it comes %s', async (_, spoiler) => {
     const writer = await open();
