@@ -41,6 +41,8 @@ interface OpenList {
   readonly partitions: readonly Partition[];
   readonly results: readonly string[];
   readonly given: number;
+  /** After a split: ids of the partitions whose request got the rest. */
+  readonly takenBy?: string;
 }
 
 export class QueryPages {
@@ -96,6 +98,7 @@ export class QueryPages {
   /** A page of a list; `list` is called unless the list is still known. `order` is undefined where it has none by properties. */
   list(
     container: Container,
+    scope: QueryScope,
     token: string | undefined,
     position: Position | undefined,
     limit: number,
@@ -105,8 +108,16 @@ export class QueryPages {
     const { rid, partitions } = container;
     const kept = token === undefined ? undefined : this.lists.get(token);
     if (token !== undefined) this.lists.delete(token);
-    // After a split each part of the partition goes on by itself with the same token.
-    const known = kept?.partitions === partitions ? kept : undefined;
+    // After a split all parts of a partition come with the token of the whole. Keys say where each of them goes on.
+    const moved = kept !== undefined && (kept.takenBy !== undefined || kept.partitions !== partitions);
+    const known = moved && position?.kind !== 'offset' ? undefined : kept;
+    if (moved && known !== undefined && token !== undefined) {
+      // A count says it only of the whole: the first part to ask gets the rest, the others nothing.
+      const asking = scope.partitions.map((partition) => partition.id).join();
+      const takenBy = known.takenBy ?? asking;
+      remember(this.lists, token, { ...known, takenBy });
+      if (takenBy !== asking) return { results: [], continuation: undefined, read: new Map() };
+    }
     const all = known?.results ?? list();
     const offset = Math.max(known?.given ?? givenBefore(all, position, order), resumedBefore(all, order));
     let end = offset;

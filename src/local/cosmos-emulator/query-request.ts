@@ -162,7 +162,7 @@ function readPage(
   const properties = compiled.orderBy.length > 0 && compiled.orderBy.every((key) => key.path !== undefined);
   const order = properties ? { descending: compiled.orderBy.map((key) => key.descending), resume } : undefined;
   if (resume !== undefined && order === undefined) throw notOrdered();
-  const page = pages.list(container, token, position, limit, order, () =>
+  const page = pages.list(container, scope, token, position, limit, order, () =>
     compiled.all(documents(container, scope, now, compiled, read)).map(toText),
   );
   return { ...page, read };

@@ -112,3 +112,29 @@ it('a resume filter that fits no order, or goes on from an array, is refused', a
     plain.status,
   ]).toEqual([200, 400, 400, 400, 400, 400]);
 });
+
+it('groups of a partition that is split between two pages are given once, and again to who asks again', async () => {
+  await using space = await running();
+  const container = await space.container({ id: 'c', partitionKey: '/id' });
+  for (let n = 0; n < 24; n++) await container.items.create({ id: `d${n}`, team: n % 8 });
+  const groups = async (rangeId: string, size: number, token?: string): Promise<RawAnswer> =>
+    raw(space.emulator, 'POST', '/dbs/db/colls/c/docs', {
+      body: { query: 'SELECT [{"item": c.team}] AS groupByItems, {"n": COUNT(1)} AS payload FROM c GROUP BY c.team' },
+      headers: {
+        'content-type': 'application/query+json',
+        'x-ms-documentdb-isquery': 'true',
+        'x-ms-documentdb-partitionkeyrangeid': rangeId,
+        'x-ms-max-item-count': String(size),
+        ...(token === undefined ? {} : { 'x-ms-continuation': token }),
+      },
+    });
+  const all = (await groups('0', 100)).json as { readonly Documents: readonly unknown[] };
+  const first = await groups('0', 3);
+  const token = first.headers.get('x-ms-continuation') ?? '';
+  space.emulator.split('db', 'c', '0');
+  for (let time = 0; time < 2; time++) {
+    const left = (await groups('1', 100, token)).json as typeof all;
+    const right = (await groups('2', 100, token)).json as typeof all;
+    expect([left.Documents, right.Documents]).toEqual([all.Documents.slice(3), []]);
+  }
+});
