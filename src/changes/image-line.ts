@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import type { JsonObject, PartitionKeyValue } from '../documents/document.ts';
 import type { Rejection } from '../documents/rejection.ts';
 import { SyncError } from '../shared/errors.ts';
+import { parsePlainJson } from '../shared/json.ts';
 import type { Image } from './image.ts';
 
 /** Writes lines; keeps the paths that were introduced. */
@@ -142,7 +143,7 @@ function backslashesBefore(line: Buffer, end: number): number {
 
 function parseLine(line: string, name: string): unknown {
   try {
-    return JSON.parse(line) as unknown;
+    return parsePlainJson(line);
   } catch {
     throw damaged(name, 'a line is not JSON');
   }

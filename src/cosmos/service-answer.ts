@@ -1,6 +1,7 @@
 /** What a whole HTTP answer of the service says, and which of them condemn the target instead of a row. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { SyncError } from '../shared/errors.ts';
+import { parsePlainJson } from '../shared/json.ts';
 import type { Exchange } from './http-exchange.ts';
 
 /** An answer, its numbers taken out of the headers. */
@@ -50,7 +51,7 @@ export function credibleWait(ms: unknown): number {
 /** The body as JSON; undefined when it is none. */
 export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parsePlainJson(body.toString('utf8'));
   } catch {
     return undefined;
   }

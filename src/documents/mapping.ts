@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
 import type { Row, StructType } from '../delta/schema.ts';
+import { parsePlainJson } from '../shared/json.ts';
 import { documentText } from './document-text.ts';
 import type { Identity, JsonObject, JsonValue } from './document.ts';
 import { documentId } from './document-id.ts';
@@ -208,6 +209,6 @@ function formOf({ path, source }: LaidOutField): FieldForm {
 
 function fingerprintOf(table: TableConfiguration, target: KeyDefinition): string {
   // Through JSON text, so that absent settings and undefined ones are the same.
-  const text = documentText(JSON.parse(JSON.stringify(shapingSettings(table, target))) as JsonValue);
+  const text = documentText(parsePlainJson(JSON.stringify(shapingSettings(table, target))) as JsonValue);
   return createHash('sha256').update(text).digest('hex');
 }

@@ -1,4 +1,9 @@
-/** JSON in which 64-bit integers survive: integers that a double cannot hold exactly are bigint on both sides. */
+/**
+ * JSON without loss: integers that a double cannot hold exactly are bigint on both sides, and property names are the
+ * ones that were written.
+ */
+
+import { createHash } from 'node:crypto';
 
 /** What parseJson returns: JSON, with bigint for integer literals beyond ±(2^53 - 1). */
 export type Int64Json =
@@ -30,11 +35,50 @@ const keepIntegers: ReviverWithSource = (_key, value, context) => {
 };
 
 /**
- * Parses JSON text. Integer literals beyond ±(2^53 - 1) become bigint; everything else is as JSON.parse gives it.
+ * Parses JSON text. Integer literals beyond ±(2^53 - 1) become bigint; everything else is as `parsePlainJson` gives it.
  * Throws SyntaxError.
  */
 export function parseJson(text: string): Int64Json {
-  return (LONG_DIGITS.test(text) ? JSON.parse(text, keepIntegers) : JSON.parse(text)) as Int64Json;
+  return parseNames(text, LONG_DIGITS.test(text) ? keepIntegers : undefined) as Int64Json;
+}
+
+/** What JSON.parse is to give, for texts with property names from outside. Throws SyntaxError. */
+export function parsePlainJson(text: string): unknown {
+  return parseNames(text, undefined);
+}
+
+/** A property name with an escape. Outside of strings no backslash can follow, so nothing else is matched in JSON. */
+const ESCAPED_NAME = /(?<=[{,]\s*)"[^"\\]*(?:\\.[^"\\]*)+"(?=\s*:)/;
+const ESCAPED_NAMES = new RegExp(ESCAPED_NAME, 'g');
+
+/**
+ * V8 from 12.8 on (Node 24, 26) can read an escaped name as another one that it met before in the same place: after
+ * `{"a":0,"x\\":0}` the name `"x\""` of `{"a":0,"x\"":0}` comes out as `x\` (nodejs/node#63785). Names without escapes
+ * are safe, so escaped ones are parsed under names that need none.
+ */
+function parseNames(text: string, reviver: ReviverWithSource | undefined): unknown {
+  if (!text.includes('\\') || !ESCAPED_NAME.test(text)) return JSON.parse(text, reviver) as unknown;
+  // No text holds its own hash: no other name is taken for an alias.
+  const prefix = createHash('sha256').update(text).digest('hex');
+  const aliases = new Map<string, string>();
+  const names = new Map<string, string>();
+  const plain = text.replaceAll(ESCAPED_NAMES, (quoted) => {
+    const name = JSON.parse(quoted) as string;
+    let alias = aliases.get(name);
+    if (alias === undefined) {
+      alias = `${prefix}${aliases.size}`;
+      aliases.set(name, alias);
+      names.set(alias, name);
+    }
+    return `"${alias}"`;
+  });
+  return JSON.parse(plain, function (this: unknown, key: string, value: unknown, context?: { source?: string }) {
+    const revived = reviver === undefined ? value : reviver.call(this, key, value, context);
+    if (typeof revived !== 'object' || revived === null || Array.isArray(revived)) return revived;
+    const entries = Object.entries(revived);
+    if (!entries.some(([name]) => names.has(name))) return revived;
+    return Object.fromEntries(entries.map(([name, item]) => [names.get(name) ?? name, item as unknown]));
+  }) as unknown;
 }
 
 const { rawJSON: rawJson } = JSON as unknown as { readonly rawJSON: (this: void, text: string) => unknown };

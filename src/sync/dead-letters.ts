@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { PlanStore } from '../changes/plan-store.ts';
 import type { TableConfiguration } from '../config/sync-configuration.ts';
 import { SyncError } from '../shared/errors.ts';
+import { parsePlainJson } from '../shared/json.ts';
 import { identityHash, type Identity, type JsonObject, type PartitionKeyValue } from '../documents/document.ts';
 
 export interface DeadLetter {
@@ -96,7 +97,7 @@ export async function* readDeadLetters(
 ): AsyncGenerator<DeadLetter> {
   for await (const name of store.list(deadLetterFolder(target), signal)) {
     const text = await textOf(store, name, signal);
-    for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as DeadLetter;
+    for (const line of text.split('\n')) if (line !== '') yield parsePlainJson(line) as DeadLetter;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { SyncError } from '../shared/errors.ts';
+import { parsePlainJson } from '../shared/json.ts';
 import type { DataFile } from '../delta/actions.ts';
 import type { ChangeSource } from '../delta/change-source.ts';
 import type { PlanStore } from '../changes/plan-store.ts';
@@ -172,7 +173,7 @@ export async function writeJson(store: PlanStore, name: string, value: unknown, 
 /** Throws `planDamaged` when the blob is absent or not JSON. */
 export async function readJson(store: PlanStore, name: string, signal?: AbortSignal): Promise<unknown> {
   try {
-    return JSON.parse(new TextDecoder().decode(await store.read(name, undefined, signal))) as unknown;
+    return parsePlainJson(new TextDecoder().decode(await store.read(name, undefined, signal)));
   } catch (cause) {
     if (cause instanceof SyncError && cause.code !== 'storageNotFound') throw cause;
     throw new SyncError('planDamaged', { problem: `The plan file ${name} is missing or damaged.`, cause });
