@@ -5,6 +5,7 @@ import { SyncError } from '../../shared/errors.ts';
 import { leaseDocumentFromJson, leaseDocumentToJson } from './lease-document.ts';
 import type { LeaseDocument } from './lease-document.ts';
 import type { LeaseRead, LeaseStore, LeaseWrite } from './lease-store.ts';
+import { accountError, wordsOf } from '../client-error.ts';
 
 /** A call is given up after this long; the holder stopped waiting for it before. */
 const CALL_LIMIT_MS = 10_000;
@@ -104,10 +105,18 @@ function missing(name: string, cause?: unknown): SyncError {
   });
 }
 
+/** The code says what becomes of the lease; problem, reason and remedy are the account's where that is at fault. */
 function leaseError(error: unknown, name: string): SyncError {
   const { status, subStatus } = statusOf(error);
-  const reason = status === 0 ? 'There was no answer.' : `Cosmos DB answered ${status}/${subStatus}.`;
   if (status === 404 && subStatus !== 1002) return missing(name, error);
+  const account = accountError(error, `lease container "${name}"`);
+  if (account !== undefined) {
+    return new SyncError(account.retryable ? 'leaseUnavailable' : 'leaseForbidden', {
+      ...wordsOf(account),
+      cause: error,
+    });
+  }
+  const reason = `Cosmos DB answered ${status}/${subStatus}.`;
   if (status === 401 || (status === 403 && subStatus !== 3 && subStatus !== 1008)) {
     return new SyncError('leaseForbidden', {
       problem: `The container "${name}" of the RU lease may not be used by this identity.`,

@@ -12,6 +12,7 @@ import { requestKey } from './point-request.ts';
 import { header, isTrue, type Answer, type CosmosRequest } from './request.ts';
 import { Refusal, badRequest } from './refusal.ts';
 import { writeContext, type Service } from './service.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 const MAX_OPERATIONS = 100;
 
@@ -107,8 +108,8 @@ function takeBack(container: Container, partition: Partition): void {
   const unique = container.uniqueKeys;
   for (const { before, after } of partition.rollback()) {
     if (!unique.active) continue;
-    if (after !== undefined) unique.remove(after.pk, JSON.parse(after.text) as JsonMap);
-    if (before !== undefined) unique.add(before.pk, before.id, JSON.parse(before.text) as JsonMap);
+    if (after !== undefined) unique.remove(after.pk, parsePlainJson(after.text) as JsonMap);
+    if (before !== undefined) unique.add(before.pk, before.id, parsePlainJson(before.text) as JsonMap);
   }
 }
 

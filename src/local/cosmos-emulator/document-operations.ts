@@ -8,6 +8,7 @@ import { checkKeySize, extractKey, keyText } from './partition-key.ts';
 import { applyPatch, parsePatch } from './patch.ts';
 import type { RequestUnitModel } from './request-units.ts';
 import { Refusal, badRequest } from './refusal.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 /** Writes to a partition of a container with a time to live between two searches for expired documents. */
 const SWEEP_WRITES = 1024;
@@ -194,7 +195,7 @@ function patch(
   if (parsed.condition !== undefined && !parsed.condition(documentReader(container, undefined)(existing))) {
     return preconditionFailed(context);
   }
-  const body = JSON.parse(existing.text) as JsonMap;
+  const body = parsePlainJson(existing.text) as JsonMap;
   applyPatch(body, parsed.steps);
   const form = storedForm(container.definition, body);
   const result = store(context, container, partition, operation, form, body, existing);
@@ -264,12 +265,12 @@ export function sweep(
 /** The version to be replaced, parsed; undefined when its text is the new one's, so nothing differs. */
 function existingBody(container: Container, existing: Item, form: StoredForm): JsonMap | undefined {
   if (existing.text === form.text && !container.uniqueKeys.active) return undefined;
-  return JSON.parse(existing.text) as JsonMap;
+  return parsePlainJson(existing.text) as JsonMap;
 }
 
 /** Removes a document with everything that refers to it. */
 export function drop(context: WriteContext, container: Container, partition: Partition, item: Item): void {
-  if (container.uniqueKeys.active) container.uniqueKeys.remove(item.pk, JSON.parse(item.text) as JsonMap);
+  if (container.uniqueKeys.active) container.uniqueKeys.remove(item.pk, parsePlainJson(item.text) as JsonMap);
   partition.remove(item, context.now, !container.visible(item, context.now));
   context.changed(container, partition, item, undefined);
 }

@@ -1,5 +1,6 @@
 /** Reads single properties out of stored documents without parsing the rest of them. */
 import type { Json, JsonMap } from './json.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 const QUOTE = 34;
 const COMMA = 44;
@@ -62,7 +63,7 @@ function parseValue(text: string, start: number, end: number): Json {
     }
     case OPEN_BRACE:
     case OPEN_BRACKET:
-      return JSON.parse(text.slice(start, end)) as Json;
+      return parsePlainJson(text.slice(start, end)) as Json;
     default:
       return Number(text.slice(start, end));
   }

@@ -5,6 +5,7 @@ import { documentProjection } from './document-projection.ts';
 import type { Item } from './item.ts';
 import type { JsonMap } from './json.ts';
 import { Refusal, badRequest } from './refusal.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 /** Bytes of a document at most. */
 const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
@@ -85,7 +86,7 @@ export function documentReader(
 ): (item: Item) => JsonMap {
   const stored =
     properties === undefined
-      ? (text: string) => JSON.parse(text) as JsonMap
+      ? (text: string) => parsePlainJson(text) as JsonMap
       : documentProjection([...properties].filter((name) => !Object.hasOwn(SYSTEM_PROPERTIES, name)));
   const system = Object.entries(SYSTEM_PROPERTIES).filter(([name]) => properties?.has(name) ?? true);
   return (item) => {

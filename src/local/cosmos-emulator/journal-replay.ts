@@ -8,6 +8,7 @@ import { COMMIT } from './journal.ts';
 import type { JsonMap } from './json.ts';
 import type { Partition } from './partition.ts';
 import { restoreStructure, type SavedStructure } from './saved-structure.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 /** Replays every committed line. `emulatorDataVersion` for files of another version, `emulatorDataDamaged` for lines that mean nothing. */
 export function replayFolder(folder: DataFolder, account: Account): void {
@@ -119,7 +120,7 @@ function addUniqueKeys(container: Container): void {
   if (!container.uniqueKeys.active) return;
   for (const partition of container.partitions) {
     for (const item of partition.all()) {
-      container.uniqueKeys.add(item.pk, item.id, JSON.parse(item.text) as JsonMap);
+      container.uniqueKeys.add(item.pk, item.id, parsePlainJson(item.text) as JsonMap);
     }
   }
 }

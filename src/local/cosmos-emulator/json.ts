@@ -1,5 +1,6 @@
 /** JSON as it comes from outside: parsed values and narrow checks on them. */
 import { badRequest } from './refusal.ts';
+import { parsePlainJson } from '../../shared/json.ts';
 
 /** Any parsed JSON value. */
 export type Json = null | boolean | number | string | Json[] | JsonMap;
@@ -16,7 +17,7 @@ export function isJsonMap(value: unknown): value is JsonMap {
 /** The value of a request body, or 400. */
 export function parseJson(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    return parsePlainJson(text) as Json;
   } catch {
     // The byte that binary JSON begins with is none of UTF-8.
     if (text.startsWith('\uFFFD')) {

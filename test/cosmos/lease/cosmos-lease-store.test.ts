@@ -113,6 +113,28 @@ describe('lease document in a container', () => {
     }
   });
 
+  it('says that the key, the certificate or the network is at fault, where it is', async () => {
+    const reading = (endpoint: string, key: string): Promise<unknown> => {
+      const other = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
+      const store = cosmosLeaseStore(other.database('control').container('state'), 'shop');
+      return store.read(null, signal).finally(() => other.dispose());
+    };
+    await expect(reading(emulator.endpoint, Buffer.alloc(64).toString('base64'))).rejects.toMatchObject({
+      code: 'leaseForbidden',
+      remedy: expect.stringContaining('key') as string,
+    });
+    const secured = await startCosmosEmulator({ https: true });
+    try {
+      await expect(reading(secured.endpoint, secured.key)).rejects.toMatchObject({
+        code: 'leaseForbidden',
+        retryable: false,
+        reason: expect.stringContaining('TLS') as string,
+      });
+    } finally {
+      await secured.close();
+    }
+  });
+
   it('names the missing role', async () => {
     const guarded = await startCosmosEmulator({ https: true, auth: { entra: { roles: { nobody: [] } } } });
     try {
