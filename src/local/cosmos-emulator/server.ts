@@ -186,12 +186,16 @@ function adminAnswer(admin: AdminHandler, method: string, url: string, body: Buf
 }
 
 const CORRELATION = 'x-ms-cosmos-correlated-activityid';
+const ACTIVITY = 'x-ms-activity-id';
+/** The service repeats the id of a request; this bounds what may be repeated. */
+const ACTIVITY_ID = /^[\w-]{1,64}$/;
 
 function headersOf(answer: Answer, length: number, request: http.IncomingMessage): Record<string, string | number> {
   const correlation = request.headers[CORRELATION];
+  const activity = request.headers[ACTIVITY];
   const headers: Record<string, string | number> = {
     'content-type': 'application/json',
-    'x-ms-activity-id': randomUUID(),
+    [ACTIVITY]: typeof activity === 'string' && ACTIVITY_ID.test(activity) ? activity : randomUUID(),
     'x-ms-request-charge': String(answer.charge ?? 0),
     'x-ms-schemaversion': '1.18',
     'x-ms-serviceversion': 'version=2.14.0.0',

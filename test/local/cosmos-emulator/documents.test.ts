@@ -144,6 +144,14 @@ describe('point operations', () => {
     expect([answer.status, answer.text, answer.headers.get('etag')?.startsWith('"')]).toEqual([201, '', true]);
   });
 
+  it('repeat the activity id of a request in the answer, and make one up where there is none to repeat', async () => {
+    await using run = await running();
+    const asked = async (id: string): Promise<string | null> =>
+      (await raw(run.emulator, 'GET', '/dbs', { headers: { 'x-ms-activity-id': id } })).headers.get('x-ms-activity-id');
+    expect(await asked('0d0c9d3c-0000-4000-8000-000000000001')).toBe('0d0c9d3c-0000-4000-8000-000000000001');
+    expect(await asked('x'.repeat(1000))).toMatch(/^[\w-]{36}$/);
+  });
+
   it('tell a session when a partition has not caught up with it', async () => {
     await using run = await running();
     const container = await run.container({ id: 'c', partitionKey: '/pk' });
