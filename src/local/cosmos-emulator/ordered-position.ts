@@ -54,14 +54,10 @@ export function resultsBefore(
   position: OrderedPosition,
   descending: readonly boolean[],
 ): number {
-  let low = 0;
-  let high = results.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const result = readResult(results[middle], descending);
-    if (result !== undefined && compareResults(result, position, descending) < 0) low = middle + 1;
-    else high = middle;
-  }
+  let low = countWhile(results, (text) => {
+    const result = readResult(text, descending);
+    return result !== undefined && compareResults(result, position, descending) < 0;
+  });
   for (let given = 0; given < position.skip && low < results.length; given++, low++) {
     const result = readResult(results[low], descending);
     if (result === undefined || compareResults(result, position, descending) !== 0) break;
@@ -114,15 +110,22 @@ export function resultsBeforePoint(
   point: ResumePoint,
   descending: readonly boolean[],
 ): number {
+  return countWhile(results, (text) => {
+    const result = readResult(text, descending);
+    if (result === undefined) throw badRequest('A resume filter needs the query of an ordered plan.');
+    // Without a document all those of equal keys stand at the point.
+    const order = compareResults(result, { keys: point.keys, number: point.number ?? result.number }, descending);
+    return order < 0 || (order === 0 && point.after);
+  });
+}
+
+/** Number of results at the start for which `lies` is true; it is for none behind one for which it is not. */
+function countWhile(results: readonly string[], lies: (text: string | undefined) => boolean): number {
   let low = 0;
   let high = results.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const result = readResult(results[middle], descending);
-    if (result === undefined) throw badRequest('A resume filter needs the query of an ordered plan.');
-    // Without a document all those of equal keys stand at the point.
-    const order = compareResults(result, { keys: point.keys, number: point.number ?? result.number }, descending);
-    if (order < 0 || (order === 0 && point.after)) low = middle + 1;
+    if (lies(results[middle])) low = middle + 1;
     else high = middle;
   }
   return low;
