@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { AccessToken, TokenCredential } from '@azure/identity';
 import { SyncError } from '../shared/errors.ts';
 import type { Clock } from '../shared/clock.ts';
+import { isHeaderText } from './http-exchange.ts';
 import { untilAborted } from './shared-task.ts';
 
 /** What the signature of a request covers. `resourceLink` is the path of the resource, not URL-encoded. */
@@ -50,9 +51,6 @@ const TOKEN_LIMIT_MS = 30_000;
 const UNKNOWN_RESOURCE = 'AADSTS500011';
 const ANY_ACCOUNT = 'https://cosmos.azure.com/.default';
 
-/** A token travels in a header. */
-const PRINTABLE = /^[\x21-\x7e]+$/;
-
 /** Sends tokens of `credential` for the account at `endpoint`. */
 export function tokenAuthorization(credential: TokenCredential, endpoint: URL, clock: Clock): Authorization {
   let scope = `${endpoint.protocol}//${endpoint.hostname}/.default`;
@@ -84,7 +82,7 @@ export function tokenAuthorization(credential: TokenCredential, endpoint: URL, c
       answered.abort();
       pending = undefined;
     }
-    if (token === undefined || !PRINTABLE.test(token.token)) throw noToken(undefined);
+    if (token === undefined || !isHeaderText(token.token)) throw noToken(undefined);
     return token;
   };
 

@@ -2,7 +2,14 @@
 import type { JsonObject } from '../documents/document.ts';
 import type { BatchOperation } from './batch-operation.ts';
 import type { ContainerGateway } from './container-gateway.ts';
-import { PARTITION_KEY_FULL, credibleCharge, credibleWait, isPassing, targetError } from './service-answer.ts';
+import {
+  PARTITION_KEY_FULL,
+  credibleCharge,
+  credibleWait,
+  isJsonObject,
+  isPassing,
+  targetError,
+} from './service-answer.ts';
 import { SyncError } from '../shared/errors.ts';
 
 /** One entry of the answer to a batch, in the order of its operations. */
@@ -68,7 +75,7 @@ export function parseBatchAnswer(json: unknown, operations: number): readonly Op
       retryAfterMs: credibleWait(retryAfterMilliseconds),
       message: typeof message === 'string' ? message : '',
       etag: typeof eTag === 'string' ? eTag : '',
-      document: isObject(resourceBody) ? resourceBody : undefined,
+      document: isJsonObject(resourceBody) ? resourceBody : undefined,
       lost: false,
     });
   }
@@ -77,10 +84,6 @@ export function parseBatchAnswer(json: unknown, operations: number): readonly Op
 
 function positive(value: unknown): number {
   return typeof value === 'number' && value > 0 ? value : 0;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The meaning of an answer to an operation of this kind. */

@@ -1,13 +1,18 @@
 /** What an error of the SDK's client means to the stores that use it. */
 import { ErrorResponse } from '@azure/cosmos';
 import { systemClock } from '../shared/clock.ts';
-import type { SyncError } from '../shared/errors.ts';
+import { SyncError, type ErrorCode } from '../shared/errors.ts';
 import { noToken } from './authorization.ts';
 import { deliveryError, targetError } from './service-answer.ts';
 
 /** HTTP status of the answer that the error is about; 0 when there was none. */
 export function statusOf(error: unknown): number {
   return error instanceof ErrorResponse && typeof error.code === 'number' ? error.code : 0;
+}
+
+/** Substatus of that answer; 0 when it has none. */
+export function subStatusOf(error: unknown): number {
+  return error instanceof ErrorResponse ? (error.substatus ?? 0) : 0;
 }
 
 /**
@@ -18,7 +23,7 @@ export function accountError(error: unknown, what: string): SyncError | undefine
   if (error instanceof ErrorResponse && statusOf(error) > 0) {
     const answer = {
       status: statusOf(error),
-      subStatus: error.substatus ?? 0,
+      subStatus: subStatusOf(error),
       chargedRu: 0,
       retryAfterMs: 0,
       headers: (error.headers ?? {}) as Record<string, string>,
@@ -33,13 +38,11 @@ export function accountError(error: unknown, what: string): SyncError | undefine
   return deliveryError(typeof cause === 'string' && /^\w+$/.test(cause) ? cause : 'no answer', what);
 }
 
-/** Problem, reason and remedy of another error, for one with a code of its own. */
-export function wordsOf(error: SyncError): {
-  readonly problem: string;
-  readonly reason: string;
-  readonly remedy: string;
-  readonly retryable: boolean;
-} {
-  const { problem, reason = '', remedy, retryable } = error;
-  return { problem, reason, remedy, retryable };
+/** What an error says, under a code of the resource that was asked for. */
+export function recoded(
+  { problem, reason = '', remedy, retryable }: SyncError,
+  code: ErrorCode,
+  cause: unknown,
+): SyncError {
+  return new SyncError(code, { problem, reason, remedy, retryable, cause });
 }

@@ -7,7 +7,15 @@ import type { DocumentPage, EpkRange, StoredDocument } from '../sync/document-wr
 import type { ContainerGateway } from './container-gateway.ts';
 import { findPartition, type PartitionMap, type PartitionRange } from './partition-map.ts';
 import type { RuLimiter, RuReservation } from './ru-limiter.ts';
-import { deliveryError, isCertificateCause, isPassing, parseJson, readAnswer, targetError } from './service-answer.ts';
+import {
+  deliveryError,
+  isCertificateCause,
+  isJsonObject,
+  isPassing,
+  parseJson,
+  readAnswer,
+  targetError,
+} from './service-answer.ts';
 import { identityOf, storedDocument } from './stored-document.ts';
 import type { WriterCounters } from './writer-counters.ts';
 
@@ -174,9 +182,7 @@ type QueryResult =
 function documentsOf(json: unknown): readonly JsonObject[] | undefined {
   const found = ((json ?? {}) as { readonly Documents?: unknown }).Documents;
   if (!Array.isArray(found)) return undefined;
-  return found.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))
-    ? (found as readonly JsonObject[])
-    : undefined;
+  return found.every(isJsonObject) ? found : undefined;
 }
 
 const QUERY = Buffer.from(JSON.stringify({ query: 'SELECT * FROM c' }));

@@ -39,6 +39,11 @@ const ACTIVITY = 'x-ms-activity-id';
 const OWN_ACTIVITIES = randomUUID().slice(0, 24);
 let activities = 0;
 
+/** Whether a text from outside, such as a token or the id of a range, can be sent in a header. */
+export function isHeaderText(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
 /** Sends one request. Never rejects. */
 export function exchange(account: Pick<CosmosAccount, 'agent' | 'clock'>, request: ExchangeRequest): Promise<Exchange> {
   return new Promise((resolve) => {

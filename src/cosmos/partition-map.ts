@@ -1,6 +1,7 @@
 /** Which physical partition holds an effective partition key, and how that is found out again after it changed. */
 import { SyncError } from '../shared/errors.ts';
 import type { Clock } from '../shared/clock.ts';
+import { isHeaderText } from './http-exchange.ts';
 import { SharedTask } from './shared-task.ts';
 
 /** One physical partition: a half-open range of effective partition keys ("" and "FF" are the ends). Ids are never reused. */
@@ -19,9 +20,6 @@ export interface PartitionLayout {
   readonly ranges: readonly PartitionRange[];
 }
 
-/** An id travels in a header. */
-const PRINTABLE = /^[\x21-\x7e]+$/;
-
 /** The layout in an answer of `pkranges`; undefined when the answer is none, as it can be in the middle of a split. */
 export function parsePartitionLayout(answer: unknown): PartitionLayout | undefined {
   const feed = answer as { readonly _rid?: unknown; readonly PartitionKeyRanges?: unknown } | undefined;
@@ -32,7 +30,7 @@ export function parsePartitionLayout(answer: unknown): PartitionLayout | undefin
     const { id, minInclusive, maxExclusive, throughputFraction, parents } = (entry ?? {}) as Record<string, unknown>;
     if (
       typeof id !== 'string' ||
-      !PRINTABLE.test(id) ||
+      !isHeaderText(id) ||
       typeof minInclusive !== 'string' ||
       typeof maxExclusive !== 'string'
     ) {

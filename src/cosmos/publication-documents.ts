@@ -1,7 +1,7 @@
 /** Freshness and pointer documents in Cosmos: container with partition key `/id` or `/table`, which hold the same. */
 import type { Container } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
-import { accountError, statusOf, wordsOf } from './client-error.ts';
+import { accountError, recoded, statusOf } from './client-error.ts';
 import type { PublicationDocument, PublicationStore, StoredPublication } from '../sync/publication.ts';
 
 /** Throws `publicationUnavailable` when the container is missing or refuses the identity. */
@@ -57,7 +57,7 @@ function options(signal: AbortSignal | undefined): { abortSignal?: AbortSignal }
 function unavailable(error: unknown, container: string): Error {
   if (error instanceof Error && error.name === 'AbortError') return error;
   const account = accountError(error, `freshness container "${container}"`);
-  if (account !== undefined) return new SyncError('publicationUnavailable', { ...wordsOf(account), cause: error });
+  if (account !== undefined) return recoded(account, 'publicationUnavailable', error);
   const status = statusOf(error);
   if (status === 404) return missing(container, error);
   const final = [400, 401, 403, 404].includes(status);

@@ -1,5 +1,6 @@
 /** What a whole HTTP answer of the service says, and which of them condemn the target instead of a row. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { JsonObject } from '../documents/document.ts';
 import { SyncError } from '../shared/errors.ts';
 import { parsePlainJson } from '../shared/json.ts';
 import type { Exchange } from './http-exchange.ts';
@@ -55,6 +56,11 @@ export function parseJson(body: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** True for what can be a document. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** True for answers that pass by themselves: the same request may succeed later. */

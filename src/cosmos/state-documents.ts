@@ -2,7 +2,7 @@
 import type { Container } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
 import { type LedgerEntry, type StateStore, type StoredState } from '../sync/state-store.ts';
-import { accountError, statusOf, wordsOf } from './client-error.ts';
+import { accountError, recoded, statusOf } from './client-error.ts';
 import { STATE_FORMAT, initialState, type SyncState } from '../sync/state.ts';
 
 /** How long a ledger line is kept, in seconds. */
@@ -108,7 +108,7 @@ function stateError(error: unknown, container: string): Error {
   if (error instanceof SyncError || (error instanceof Error && error.name === 'AbortError')) return error;
   const what = `state container "${container}"`;
   const account = accountError(error, what);
-  if (account !== undefined) return new SyncError('stateUnavailable', { ...wordsOf(account), cause: error });
+  if (account !== undefined) return recoded(account, 'stateUnavailable', error);
   const status = statusOf(error);
   if (status === 404) return missing(container, error);
   const refused = status === 401 || status === 403;

@@ -1,7 +1,7 @@
 /** What a budget of the configuration is in RU/s, and where a container's RU/s is known from. */
 import type { Container, Database, OfferResponse } from '@azure/cosmos';
 import { SyncError } from '../shared/errors.ts';
-import { accountError, statusOf, wordsOf } from './client-error.ts';
+import { accountError, recoded, statusOf } from './client-error.ts';
 import { resourceManagerRuPerSecond } from './resource-manager.ts';
 import type { ResourceManagerAccount, ResourceManagerGet } from './resource-manager.ts';
 
@@ -69,7 +69,7 @@ export function offerThroughput(database: Database, container: Container): Throu
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const account = accountError(error, `account of container ${container.id}`);
-        if (account !== undefined) throw new SyncError('ruPerSecondUnknown', { ...wordsOf(account), cause: error });
+        if (account !== undefined) throw recoded(account, 'ruPerSecondUnknown', error);
         const status = statusOf(error);
         // Serverless accounts have no offers and refuse the question.
         if (status === 400) return null;

@@ -1,11 +1,10 @@
 /** A lease document in a Cosmos container, through the SDK. */
-import { ErrorResponse } from '@azure/cosmos';
 import type { Container } from '@azure/cosmos';
 import { SyncError } from '../../shared/errors.ts';
 import { leaseDocumentFromJson, leaseDocumentToJson } from './lease-document.ts';
 import type { LeaseDocument } from './lease-document.ts';
 import type { LeaseRead, LeaseStore, LeaseWrite } from './lease-store.ts';
-import { accountError, wordsOf } from '../client-error.ts';
+import { accountError, recoded, statusOf, subStatusOf } from '../client-error.ts';
 
 /** A call is given up after this long; the holder stopped waiting for it before. */
 const CALL_LIMIT_MS = 10_000;
@@ -71,8 +70,8 @@ export function cosmosLeaseStore(container: Container, budget: string): LeaseSto
                   .replace(body, { accessCondition: { type: 'IfMatch', condition: etag }, abortSignal });
           return { kind: 'written', etag: answer.etag };
         } catch (error) {
-          const { status, subStatus } = statusOf(error);
-          const gone = status === 404 && subStatus === 0 && etag !== null;
+          const status = statusOf(error);
+          const gone = status === 404 && subStatusOf(error) === 0 && etag !== null;
           if (status === 409 || status === 412 || gone) return { kind: 'conflict' };
           throw error;
         }
@@ -92,12 +91,6 @@ function unquote(part: string): string {
   return /^".*"$/.test(part) ? part.slice(1, -1) : part;
 }
 
-function statusOf(error: unknown): { readonly status: number; readonly subStatus: number } {
-  if (!(error instanceof ErrorResponse)) return { status: 0, subStatus: 0 };
-  const status = typeof error.code === 'number' ? error.code : 0;
-  return { status, subStatus: error.substatus ?? 0 };
-}
-
 function missing(name: string, cause?: unknown): SyncError {
   return new SyncError('leaseContainerMissing', {
     problem: `The container "${name}" of the RU lease does not exist.`,
@@ -107,14 +100,12 @@ function missing(name: string, cause?: unknown): SyncError {
 
 /** The code says what becomes of the lease; problem, reason and remedy are the account's where that is at fault. */
 function leaseError(error: unknown, name: string): SyncError {
-  const { status, subStatus } = statusOf(error);
+  const status = statusOf(error);
+  const subStatus = subStatusOf(error);
   if (status === 404 && subStatus !== 1002) return missing(name, error);
   const account = accountError(error, `lease container "${name}"`);
   if (account !== undefined) {
-    return new SyncError(account.retryable ? 'leaseUnavailable' : 'leaseForbidden', {
-      ...wordsOf(account),
-      cause: error,
-    });
+    return recoded(account, account.retryable ? 'leaseUnavailable' : 'leaseForbidden', error);
   }
   const reason = `Cosmos DB answered ${status}/${subStatus}.`;
   if (status === 401 || (status === 403 && subStatus !== 3 && subStatus !== 1008)) {
