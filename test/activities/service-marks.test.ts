@@ -6,7 +6,7 @@ import { openAppDependencies } from '../../src/activities/app-dependencies.ts';
 import { readAppSettings } from '../../src/config/app-settings.ts';
 import { parseSyncConfiguration } from '../../src/config/sync-configuration.ts';
 import { silentLog } from '../../src/shared/telemetry.ts';
-import { CONTAINER, DATABASE, openWriterTarget, pagesOf, upsert, type WriterTarget } from '../support/writer-target.ts';
+import { CONTAINER, DATABASE, openWriterTarget, pagesOf, upsert } from '../support/writer-target.ts';
 
 const { signal } = new AbortController();
 
@@ -16,12 +16,10 @@ interface Seen {
   readonly headers: IncomingHttpHeaders;
 }
 
-let target: WriterTarget | undefined;
 let proxy: Server | undefined;
 afterEach(async () => {
   proxy?.closeAllConnections();
   proxy?.close();
-  await target?.close();
 });
 
 /** Passes requests on to the emulator and remembers them. */
@@ -46,7 +44,7 @@ describe('the marks of a budget', () => {
     [{ priority: 'Low', throughputBucket: 3 }, 'Low', '3'],
     [{}, undefined, undefined],
   ])('%j are on every request to the mirrored container, and on none to the state', async (marks, priority, bucket) => {
-    target = await openWriterTarget({ partitions: 2 });
+    const target = await openWriterTarget({ partitions: 2 });
     await target.client.databases.create({ id: 'delta-cosmos-sync' });
     const control = target.client.database('delta-cosmos-sync');
     for (const id of ['state', 'leases']) await control.containers.create({ id, partitionKey: { paths: ['/target'] } });

@@ -11,17 +11,15 @@ import {
 } from '../../src/local/cosmos-emulator/emulator.ts';
 import { systemClock, type Clock } from '../../src/shared/clock.ts';
 import { SyncError } from '../../src/shared/errors.ts';
-import { CONTAINER, DATABASE, openWriterTarget, pagesOf, upsert, type WriterTarget } from '../support/writer-target.ts';
+import { CONTAINER, DATABASE, openWriterTarget, pagesOf, upsert } from '../support/writer-target.ts';
 
 const never = new AbortController().signal;
 const SECRET = 'd3Jvbmcga2V5IHdyb25nIGtleQ==';
 
-let target: WriterTarget | undefined;
 let emulator: CosmosEmulator | undefined;
 afterEach(async () => {
-  await target?.close();
   await emulator?.close();
-  [target, emulator] = [undefined, undefined];
+  emulator = undefined;
 });
 
 /** Writes one document with an account that is opened so, as a slice does. */
@@ -51,7 +49,7 @@ describe('what is wrong with a target or a budget fails the slice, with problem,
       'an unknown container',
       'targetMissing',
       async () => {
-        target = await openWriterTarget();
+        const target = await openWriterTarget();
         await (await target.writer({ container: 'none' })).describe(never);
       },
     ],
@@ -59,7 +57,7 @@ describe('what is wrong with a target or a budget fails the slice, with problem,
       'an unknown database',
       'targetMissing',
       async () => {
-        target = await openWriterTarget();
+        const target = await openWriterTarget();
         await (await target.writer({ database: 'none' })).describe(never);
       },
     ],
@@ -67,7 +65,7 @@ describe('what is wrong with a target or a budget fails the slice, with problem,
       'a partition key path that the mapping does not fill',
       'targetKeyMismatch',
       async () => {
-        target = await openWriterTarget();
+        const target = await openWriterTarget();
         await (await target.writer({ partitionKeyPaths: ['/kind'] })).describe(never);
       },
     ],

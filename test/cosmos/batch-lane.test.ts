@@ -1,14 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BatchLane } from '../../src/cosmos/batch-lane.ts';
 import { unlimited, type RuLimiter } from '../../src/cosmos/ru-limiter.ts';
 import type { Operation } from '../../src/sync/document-writer.ts';
-import { openWriterTarget, tally, upsert, writeAll, type WriterTarget } from '../support/writer-target.ts';
-
-let target: WriterTarget | undefined;
-afterEach(async () => {
-  await target?.close();
-  target = undefined;
-});
+import { openWriterTarget, tally, upsert, writeAll } from '../support/writer-target.ts';
 
 describe('requests to one partition at once', () => {
   it('are two while answers come soon, up to eight while they take long, and two again', () => {
@@ -25,8 +19,7 @@ describe('requests to one partition at once', () => {
   });
 
   it('are no more than that on the wire, and become more where answers take long', async () => {
-    target = await openWriterTarget({ partitions: 2 });
-    const { emulator, writer } = target;
+    const { emulator, writer } = await openWriterTarget({ partitions: 2 });
     emulator.faults.add({ match: { kind: 'batch' }, times: 1_000, action: { kind: 'delay', ms: 200 } });
     const open = new Map<string, number>();
     let most = 0;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RuLimiter, RuReservation } from '../../src/cosmos/ru-limiter.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
 import { openCosmosAccount } from '../../src/cosmos/cosmos-account.ts';
@@ -13,21 +13,10 @@ import {
   tally,
   upsert,
   writeAll,
-  type WriterTarget,
 } from '../support/writer-target.ts';
 
 const never = new AbortController().signal;
 const anyBatch = { kind: 'batch' } as const;
-
-let target: WriterTarget | undefined;
-async function open(...args: Parameters<typeof openWriterTarget>): Promise<WriterTarget> {
-  target = await openWriterTarget(...args);
-  return target;
-}
-afterEach(async () => {
-  await target?.close();
-  target = undefined;
-});
 
 function products(count: number, categories = 50): readonly Operation[] {
   return Array.from({ length: count }, (_, n) => upsert(`p${n}`, `category ${n % categories}`, { price: n }));
@@ -35,7 +24,7 @@ function products(count: number, categories = 50): readonly Operation[] {
 
 describe('batches', () => {
   it('are filled by physical partition, whatever the order of the operations', async () => {
-    const { emulator, writer } = await open({ partitions: 4 });
+    const { emulator, writer } = await openWriterTarget({ partitions: 4 });
     const batchWriter = await writer();
     expect(tally(await writeAll(batchWriter, [products(2_000)]))).toEqual({ applied: 2_000 });
     // 20 full batches, and at most two that are not full for each of the 4 partitions.
@@ -44,7 +33,7 @@ describe('batches', () => {
   });
 
   it('wait for one another when pages are small, instead of going out nearly empty', async () => {
-    const { writer } = await open({ partitions: 1 });
+    const { writer } = await openWriterTarget({ partitions: 1 });
     const batchWriter = await writer();
     const pages = products(1_000).map((operation) => [operation]);
     expect(tally(await writeAll(batchWriter, pages))).toEqual({ applied: 1_000 });
@@ -52,7 +41,7 @@ describe('batches', () => {
   });
 
   it('stay within what the limiter lets one request cost, but hold at least one operation', async () => {
-    const { writer } = await open({ partitions: 1 });
+    const { writer } = await openWriterTarget({ partitions: 1 });
     const asked: number[] = [];
     const limiter: RuLimiter = {
       ...unlimited,
@@ -69,7 +58,7 @@ describe('batches', () => {
   });
 
   it('charge what the service charged, once', async () => {
-    const { emulator, writer } = await open({ partitions: 2 });
+    const { emulator, writer } = await openWriterTarget({ partitions: 2 });
     emulator.counters.reset();
     const batchWriter = await writer();
     const outcomes = await writeAll(batchWriter, [products(300)]);
@@ -81,7 +70,7 @@ describe('batches', () => {
 
 describe('operations end by kind', () => {
   it('create, delete, replace and patch tell whether their condition held', async () => {
-    const { writer } = await open();
+    const { writer } = await openWriterTarget();
     const batchWriter = await writer();
     const a = identityOf('a', 'c');
     const b = identityOf('b', 'c');
@@ -118,7 +107,10 @@ describe('operations end by kind', () => {
   });
 
   it('a value that must be unique is free again after the deletes of the same call', async () => {
-    const { writer } = await open({ partitions: 1 }, { uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/sku'] }] } });
+    const { writer } = await openWriterTarget(
+      { partitions: 1 },
+      { uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/sku'] }] } },
+    );
     const batchWriter = await writer();
     await writeAll(batchWriter, [[upsert('old', 'c', { sku: 1 }), upsert('holder', 'c', { sku: 9 })]]);
     const outcomes = await writeAll(batchWriter, [
@@ -132,7 +124,7 @@ describe('operations end by kind', () => {
   });
 
   it('several operations on one identity are done in order, even when the first ones get lost', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     const batchWriter = await writer({ clock: scaledClock(20) });
     emulator.faults.add({ match: anyBatch, times: 2, action: { kind: 'reset', when: 'before' } });
     emulator.faults.add({ match: anyBatch, skip: 2, times: 2, action: { kind: 'answer', status: 503 } });
@@ -145,7 +137,7 @@ describe('operations end by kind', () => {
 
 describe('partitions', () => {
   it('that split in the middle of 20,000 operations are followed', async () => {
-    const { emulator, writer } = await open({ partitions: 2 });
+    const { emulator, writer } = await openWriterTarget({ partitions: 2 });
     let batches = 0;
     emulator.faults.add({
       match: anyBatch,
@@ -167,14 +159,14 @@ describe('partitions', () => {
   });
 
   it.each([1000, 1002, 1007, 1008])('that answer 410/%i and keep their id are tried again', async (substatus) => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     emulator.faults.add({ match: anyBatch, times: 2, action: { kind: 'answer', status: 410, substatus } });
     const batchWriter = await writer({ clock: scaledClock(20) });
     expect(tally(await writeAll(batchWriter, [products(500)]))).toEqual({ applied: 500 });
   });
 
   it('of a container that was dropped and created again are not written to', async () => {
-    const { client, emulator, writer } = await open();
+    const { client, emulator, writer } = await openWriterTarget();
     const batchWriter = await writer();
     await batchWriter.describe(never);
     const container = client.database(DATABASE).container(CONTAINER);
@@ -187,7 +179,7 @@ describe('partitions', () => {
 
 describe('stopping', () => {
   it('an abort ends the writing; what was not sent is failed', async () => {
-    const { writer } = await open({ partitions: 2 });
+    const { writer } = await openWriterTarget({ partitions: 2 });
     const stop = new AbortController();
     const source = async function* (): AsyncGenerator<readonly Operation[], void, undefined> {
       for (let page = 0; page < 1_000; page++) {
@@ -204,7 +196,7 @@ describe('stopping', () => {
   });
 
   it('a request whose grant ended while it waited for a socket is never sent', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     const ended: string[] = [];
     let grants = 0;
     const limiter: RuLimiter = {
@@ -218,7 +210,7 @@ describe('stopping', () => {
   });
 
   it('a limiter that refuses fails the call and reports every operation', async () => {
-    const { writer } = await open();
+    const { writer } = await openWriterTarget();
     const limiter: RuLimiter = { ...unlimited, reserve: () => Promise.reject(new Error('no lease')) };
     const statuses: string[] = [];
     await expect(async () => {
@@ -232,7 +224,7 @@ describe('stopping', () => {
 
 describe('lost answers', () => {
   it('are repeated and marked as ambiguous', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     emulator.faults.add({ match: anyBatch, action: { kind: 'reset', when: 'after' } });
     const [outcome] = await writeAll(await writer(), [
       [{ kind: 'create', identity: identityOf('a', 'c'), document: { id: 'a', category: 'c' } }],
@@ -242,7 +234,7 @@ describe('lost answers', () => {
   });
 
   it('are noticed within the deadline of a request', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     emulator.faults.add({ match: anyBatch, action: { kind: 'delay', ms: 60_000 } });
     const clock = scaledClock(50);
     const account = await openCosmosAccount(
@@ -255,7 +247,7 @@ describe('lost answers', () => {
   });
 
   it('of a service that is gone fail the call when retries are used up', async () => {
-    const opened = await open();
+    const opened = await openWriterTarget();
     const batchWriter = await opened.writer({ retryForMs: 300 });
     await batchWriter.describe(never);
     await opened.emulator.close();

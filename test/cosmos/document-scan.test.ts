@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { CosmosDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import type { EpkRange, StoredDocument } from '../../src/sync/document-writer.ts';
 import {
@@ -14,15 +14,9 @@ import {
 const never = new AbortController().signal;
 const EVERYTHING: EpkRange = { start: '', end: 'FF' };
 
-let target: WriterTarget | undefined;
-afterEach(async () => {
-  await target?.close();
-  target = undefined;
-});
-
 /** A container with documents p0 … in 100 categories. */
 async function filled(partitions: number, documents: number, text = ''): Promise<[WriterTarget, CosmosDocumentWriter]> {
-  target = await openWriterTarget({ partitions });
+  const target = await openWriterTarget({ partitions });
   const writer = await target.writer();
   const all = Array.from({ length: documents }, (_, n) => upsert(`p${n}`, `category ${n % 100}`, { n, text }));
   await writeAll(writer, [all]);

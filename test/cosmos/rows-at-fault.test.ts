@@ -1,31 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount } from '../../src/cosmos/cosmos-account.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
 import type { Operation } from '../../src/sync/document-writer.ts';
-import {
-  identityOf,
-  openWriterTarget,
-  pagesOf,
-  tally,
-  upsert,
-  writeAll,
-  type WriterTarget,
-} from '../support/writer-target.ts';
+import { identityOf, openWriterTarget, pagesOf, tally, upsert, writeAll } from '../support/writer-target.ts';
 
 const never = new AbortController().signal;
-
-let target: WriterTarget | undefined;
-async function open(...args: Parameters<typeof openWriterTarget>): Promise<WriterTarget> {
-  target = await openWriterTarget(...args);
-  return target;
-}
-afterEach(async () => {
-  await target?.close();
-  target = undefined;
-});
 
 function products(count: number): readonly Operation[] {
   return Array.from({ length: count }, (_, n) => upsert(`p${n}`, `category ${n % 50}`, { price: n }));
@@ -54,7 +36,7 @@ describe('rows at fault', () => {
       },
     ],
   ])('%s is rejected without being sent, and its neighbours are written', async (reason, bad) => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     const outcomes = await writeAll(await writer(), [[upsert('before', 'c'), bad, upsert('after', 'c')]]);
     expect(outcomes.find(({ operation }) => operation === bad)).toMatchObject({
       status: 'rejected',
@@ -67,7 +49,7 @@ describe('rows at fault', () => {
   });
 
   it('the largest rows that are allowed are written', async () => {
-    const { writer } = await open();
+    const { writer } = await openWriterTarget();
     const deep = JSON.parse(`${'['.repeat(127)}${']'.repeat(127)}`) as [];
     const rows = [upsert('x'.repeat(1_023), 'c'), upsert('a', 'k'.repeat(2_048)), upsert('deep', 'c', { deep })];
     expect(tally(await writeAll(await writer(), [rows]))).toEqual({ applied: 3 });
@@ -94,7 +76,7 @@ describe('rows at fault', () => {
   });
 
   it('a service that refuses everything fails the call instead of rejecting every row', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     emulator.faults.add({ match: { kind: 'batch' }, times: 10_000, action: { kind: 'answer', status: 400 } });
     const outcomes: string[] = [];
     await expect(async () => {

@@ -36,7 +36,6 @@ let account: CosmosAccount | undefined;
 afterEach(async () => {
   account?.close();
   await proxy?.close();
-  await target?.close();
 });
 
 /** A writer whose requests pass the proxy. */

@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDocumentWriter } from '../../src/cosmos/batch-writer.ts';
 import { openCosmosAccount, type CosmosAccountSettings } from '../../src/cosmos/cosmos-account.ts';
 import { unlimited } from '../../src/cosmos/ru-limiter.ts';
@@ -9,31 +9,13 @@ import { startCosmosEmulator } from '../../src/local/cosmos-emulator/emulator.ts
 import { systemClock, type Clock } from '../../src/shared/clock.ts';
 import type { TargetInfo } from '../../src/sync/document-writer.ts';
 import { scaledClock } from '../support/scaled-clock.ts';
-import {
-  CONTAINER,
-  DATABASE,
-  openWriterTarget,
-  tally,
-  upsert,
-  writeAll,
-  type WriterTarget,
-} from '../support/writer-target.ts';
+import { CONTAINER, DATABASE, openWriterTarget, tally, upsert, writeAll } from '../support/writer-target.ts';
 
 const never = new AbortController().signal;
 
-let target: WriterTarget | undefined;
-async function open(...args: Parameters<typeof openWriterTarget>): Promise<WriterTarget> {
-  target = await openWriterTarget(...args);
-  return target;
-}
-afterEach(async () => {
-  await target?.close();
-  target = undefined;
-});
-
 describe('a target is described', () => {
   it('with its key, its partitions and its id at the service', async () => {
-    const { writer } = await open(
+    const { writer } = await openWriterTarget(
       { partitions: 2 },
       { partitionKey: { paths: ['/a', '/b'], kind: 'MultiHash', version: 2 } },
     );
@@ -49,14 +31,14 @@ describe('a target is described', () => {
   });
 
   it('without a key version means version 1', async () => {
-    const { writer } = await open({}, { partitionKey: { paths: ['/category'] } });
+    const { writer } = await openWriterTarget({}, { partitionKey: { paths: ['/category'] } });
     expect(await (await writer()).describe(never)).toMatchObject({ partitionKeyKind: 'Hash', partitionKeyVersion: 1 });
   });
 });
 
 describe('a target is refused', () => {
   it('when it does not exist', async () => {
-    const { writer } = await open();
+    const { writer } = await openWriterTarget();
     for (const place of [{ container: 'other' }, { database: 'other' }]) {
       await expect((await writer(place)).describe(never)).rejects.toMatchObject({
         code: 'targetMissing',
@@ -66,14 +48,14 @@ describe('a target is refused', () => {
   });
 
   it('when it deletes documents by itself', async () => {
-    const { writer } = await open({}, { defaultTtl: 3_600 });
+    const { writer } = await openWriterTarget({}, { defaultTtl: 3_600 });
     const batchWriter = await writer();
     await expect(batchWriter.describe(never)).rejects.toMatchObject({ code: 'targetUnsafe' });
     await expect(writeAll(batchWriter, [[upsert('a', 'c')]])).rejects.toMatchObject({ code: 'targetUnsafe' });
   });
 
   it('when it is partitioned by something that the mapping does not fill', async () => {
-    const { writer } = await open();
+    const { writer } = await openWriterTarget();
     await expect((await writer({ partitionKeyPaths: ['/kind'] })).describe(never)).rejects.toMatchObject({
       code: 'targetKeyMismatch',
       problem: expect.stringContaining('/category') as string,
@@ -100,7 +82,7 @@ describe('a target is refused', () => {
 
 describe('requests are refused with what to do about it', () => {
   it('a wrong key', async () => {
-    const { emulator } = await open();
+    const { emulator } = await openWriterTarget();
     await expect(
       describeWith({ endpoint: emulator.endpoint, identity: { kind: 'key', key: 'd3Jvbmc=' } }),
     ).rejects.toMatchObject({
@@ -110,7 +92,7 @@ describe('requests are refused with what to do about it', () => {
   });
 
   it('a clock that is an hour behind', async () => {
-    const { emulator, writer } = await open();
+    const { emulator, writer } = await openWriterTarget();
     const clock = { ...systemClock, now: () => Date.now() - 3_600_000 };
     const account = await openCosmosAccount(
       { endpoint: emulator.endpoint, identity: { kind: 'key', key: emulator.key } },
@@ -168,7 +150,7 @@ describe('requests are refused with what to do about it', () => {
   });
 
   it('an endpoint that does not speak TLS, which is no matter of certificates', async () => {
-    const { emulator } = await open();
+    const { emulator } = await openWriterTarget();
     const endpoint = emulator.endpoint.replace('http:', 'https:');
     await expect(
       describeWith({ endpoint, identity: { kind: 'key', key: emulator.key } }, scaledClock(100)),
@@ -244,7 +226,7 @@ describe('an identity', () => {
   });
 
   it('is asked for a token for any account where the account itself is not known as a resource', async () => {
-    const { emulator, writer } = await open({ https: true, auth: { entra: 'anyToken' } });
+    const { emulator, writer } = await openWriterTarget({ https: true, auth: { entra: 'anyToken' } });
     const { identity, ...rest } = withToken(emulator, () => undefined);
     if (identity.kind !== 'credential') throw new Error('no credential');
     const scopes: unknown[] = [];
@@ -262,7 +244,7 @@ describe('an identity', () => {
 
 describe('tokens', () => {
   it('are asked for once, and once more when the service refuses one', async () => {
-    const { emulator, writer } = await open({ https: true, auth: { entra: 'anyToken' } });
+    const { emulator, writer } = await openWriterTarget({ https: true, auth: { entra: 'anyToken' } });
     let asked = 0;
     const account = await openCosmosAccount(withToken(emulator, () => asked++));
     const batchWriter = await writer({ account });

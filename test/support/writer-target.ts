@@ -1,6 +1,7 @@
 /** A container on an emulator, a writer for it, and operations to write. */
 import { Agent } from 'node:https';
 import { CosmosClient, type ContainerRequest } from '@azure/cosmos';
+import { onTestFinished } from 'vitest';
 import {
   openDocumentWriter,
   type CosmosDocumentWriter,
@@ -26,10 +27,12 @@ export interface WriterTarget {
   readonly client: CosmosClient;
   /** A writer of the container; options override the usual ones. */
   readonly writer: (options?: Partial<DocumentWriterOptions>) => Promise<CosmosDocumentWriter>;
-  close(): Promise<void>;
 }
 
-/** Starts an emulator with the container `shop/products`, by default partitioned by `/category`. */
+/**
+ * Starts an emulator with the container `shop/products`, by default partitioned by `/category`. To be called in a test or in
+ * `beforeEach`; it ends with the test, after its hooks.
+ */
 export async function openWriterTarget(
   options: EmulatorOptions = {},
   container: Readonly<Record<string, unknown>> = {},
@@ -43,6 +46,11 @@ export async function openWriterTarget(
   // The SDK's enums are the same words.
   await client.database(DATABASE).containers.create(definition as unknown as ContainerRequest);
   const opened: { close(): void }[] = [];
+  onTestFinished(async () => {
+    for (const account of opened) account.close();
+    client.dispose();
+    await emulator.close();
+  });
   return {
     emulator,
     client,
@@ -50,11 +58,6 @@ export async function openWriterTarget(
       const account = await openCosmosAccount({ endpoint, identity: { kind: 'key', key } });
       opened.push(account);
       return openDocumentWriter({ account, database: DATABASE, container: CONTAINER, limiter: unlimited, ...extra });
-    },
-    async close() {
-      for (const account of opened) account.close();
-      client.dispose();
-      await emulator.close();
     },
   };
 }
